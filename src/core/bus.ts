@@ -1,0 +1,113 @@
+import { assert } from '../base/assert.js';
+
+/** Width of one access in bytes. */
+export type Width = 1 | 2 | 4;
+
+/** A device's view of its ports: offsets from the base it was mapped at. Values are unsigned. */
+export interface PortHandler {
+  read(offset: number, width: Width): number;
+  write(offset: number, value: number, width: Width): void;
+}
+
+/** Only byte ports: wider accesses are split little-endian into byte accesses. */
+export function bytePorts(handler: {
+  read(offset: number): number;
+  write(offset: number, value: number): void;
+}): PortHandler {
+  return {
+    read(offset, width) {
+      let value = 0;
+      for (let i = 0; i < width; i++) value |= handler.read(offset + i) << (8 * i);
+      return value >>> 0;
+    },
+    write(offset, value, width) {
+      for (let i = 0; i < width; i++) handler.write(offset + i, (value >>> (8 * i)) & 0xff);
+    },
+  };
+}
+
+interface Mapping {
+  readonly base: number;
+  readonly count: number;
+  readonly owner: string;
+  readonly handler: PortHandler;
+}
+
+const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
+
+/** The 64 K I/O port space. An access belongs to the device at its first port; nothing there reads as all ones. */
+export class PortBus {
+  readonly #map: (Mapping | undefined)[] = new Array<Mapping | undefined>(0x10000);
+
+  /** Maps `count` ports from `base`; overlaps are our own mistake and throw. */
+  map(owner: string, base: number, count: number, handler: PortHandler): void {
+    const mapping = { base, count, owner, handler };
+    for (let port = base; port < base + count; port++) {
+      const present = this.#map[port];
+      assert(!present, `port ${port.toString(16)}h: ${owner} overlaps ${present?.owner}`);
+      this.#map[port] = mapping;
+    }
+  }
+
+  read(port: number, width: Width): number {
+    const mapping = this.#map[port];
+    if (mapping === undefined) return this.#readApart(port, width);
+    if (port + width > mapping.base + mapping.count && width > 1) return this.#readApart(port, width);
+    return mapping.handler.read(port - mapping.base, width) >>> 0;
+  }
+
+  write(port: number, value: number, width: Width): void {
+    const mapping = this.#map[port];
+    if (mapping === undefined || (port + width > mapping.base + mapping.count && width > 1)) {
+      if (width > 1) for (let i = 0; i < width; i++) this.write((port + i) & 0xffff, (value >>> (8 * i)) & 0xff, 1);
+      return;
+    }
+    mapping.handler.write(port - mapping.base, value, width);
+  }
+
+  /** An access that crosses a mapping's edge is made byte by byte, as the chipset does. */
+  #readApart(port: number, width: Width): number {
+    if (width === 1) return OPEN_BUS[1];
+    let value = 0;
+    for (let i = 0; i < width; i++) value |= this.read((port + i) & 0xffff, 1) << (8 * i);
+    return value >>> 0;
+  }
+}
+
+/** A memory-mapped device; `offset` counts from its base. */
+export interface MmioHandler {
+  read(offset: number, width: Width): number;
+  write(offset: number, value: number, width: Width): void;
+}
+
+/** Physical memory space outside RAM and ROM, in whole pages. */
+export class MmioBus {
+  readonly #regions: { base: number; size: number; owner: string; handler: MmioHandler }[] = [];
+
+  map(owner: string, base: number, size: number, handler: MmioHandler): void {
+    for (const r of this.#regions) {
+      assert(base + size <= r.base || r.base + r.size <= base, `${owner} overlaps ${r.owner} at ${base.toString(16)}h`);
+    }
+    this.#regions.push({ base, size, owner, handler });
+  }
+
+  #find(address: number) {
+    for (const r of this.#regions) if (address >= r.base && address < r.base + r.size) return r;
+    return undefined;
+  }
+
+  /** True when a device answers at physical `address`. */
+  has(address: number): boolean {
+    return this.#find(address) !== undefined;
+  }
+
+  read(address: number, width: Width): number {
+    const region = this.#find(address);
+    return region === undefined ? OPEN_BUS[width] : region.handler.read(address - region.base, width) >>> 0;
+  }
+
+  write(address: number, value: number, width: Width): void {
+    const region = this.#find(address);
+    if (region !== undefined) region.handler.write(address - region.base, value, width);
+  }
+}

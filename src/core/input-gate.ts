@@ -1,0 +1,80 @@
+import { assert } from '../base/assert.js';
+
+/**
+ * The one door for inputs. Devices and machine parts only ever see this class; whether an answer is produced, recorded
+ * or read back is decided by the GateBackend a session attaches.
+ */
+
+/** Asynchronous inputs: admitted by the session between slices, at an exact tick. */
+export type InputKind =
+  | 'serial' // u8 port index, then bytes received
+  | 'key' // PS/2 set-1/2 independent: raw keyboard bytes as the keyboard would send them
+  | 'mouse'
+  | 'frame' // u8 interface, then the frame
+  | 'media' // u8 drive, then the hash of the new medium or nothing
+  | 'reset' // host reset; empty
+  | 'power-button' // empty
+  | 'mark' // host mark: JSON {label, value}
+  | 'trigger' // host command about recording that the guest can observe through STATUS: JSON
+  | 'policy'; // new policy text
+
+/** Synchronous inputs: asked for in the middle of an instruction. */
+export type AskKind =
+  | 'backdoor' // answer to one backdoor call
+  | 'vmport'
+  | 'entropy'
+  | 'epoch'; // RTC start, seconds since 1970 UTC, f64
+
+/** What leaves the machine: recorded for export and comparison, never read back. */
+export type OutputKind = 'serial' | 'debugcon' | 'frame' | 'parallel';
+
+export interface GateBackend {
+  ask(kind: AskKind, request: Uint8Array, produce: () => Uint8Array): Uint8Array;
+  output(kind: OutputKind, channel: number, bytes: Uint8Array): void;
+}
+
+/** Answers come from the world and nothing is kept. */
+export const LIVE_BACKEND: GateBackend = {
+  ask: (_kind, _request, produce) => produce(),
+  output: () => {},
+};
+
+export class InputGate {
+  readonly #receivers = new Map<InputKind, (payload: Uint8Array) => void>();
+  #backend: GateBackend = LIVE_BACKEND;
+  /** Live taps on output, e.g. a terminal; several may listen. */
+  readonly #taps: ((kind: OutputKind, channel: number, bytes: Uint8Array) => void)[] = [];
+
+  /** For sessions only. */
+  attach(backend: GateBackend): void {
+    this.#backend = backend;
+  }
+
+  /** A device declares that it takes inputs of `kind`. */
+  receive(kind: InputKind, receiver: (payload: Uint8Array) => void): void {
+    assert(!this.#receivers.has(kind), `two receivers for input ${kind}`);
+    this.#receivers.set(kind, receiver);
+  }
+
+  /** For sessions only: delivers an input now. The machine must be between instructions. */
+  admit(kind: InputKind, payload: Uint8Array): void {
+    const receiver = this.#receivers.get(kind);
+    assert(receiver !== undefined, `no receiver for input ${kind}`);
+    receiver(payload);
+  }
+
+  /** Live: `produce` runs and its answer is kept. Replaying: the kept answer is returned and `produce` never runs. */
+  ask(kind: AskKind, request: Uint8Array, produce: () => Uint8Array): Uint8Array {
+    return this.#backend.ask(kind, request, produce);
+  }
+
+  output(kind: OutputKind, channel: number, bytes: Uint8Array): void {
+    this.#backend.output(kind, channel, bytes);
+    for (const tap of this.#taps) tap(kind, channel, bytes);
+  }
+
+  tap(listener: (kind: OutputKind, channel: number, bytes: Uint8Array) => void): () => void {
+    this.#taps.push(listener);
+    return () => void this.#taps.splice(this.#taps.indexOf(listener), 1);
+  }
+}

@@ -1,0 +1,385 @@
+import type { MmioBus, Width } from '../core/bus.js';
+import type { Clock, Tick } from '../core/clock.js';
+import { EXCEPTION, FLAG, STATE } from '../isa/cpu-state.js';
+import type { CpuCode } from './code.js';
+import { BlockCache } from './interpreter/block-cache.js';
+import { SYSTEM_NUMBERS } from './interpreter/generic-context.js';
+import { GuestMemory } from './memory/guest-memory.js';
+import { LAYOUT } from './memory/layout.js';
+import { PageWalker } from './memory/page-walk.js';
+import { engineMemoryPages, PhysicalMemory } from './memory/physical.js';
+import { CpuStateView } from './state/cpu-state-view.js';
+import type { CpuidConfig } from './system/cpuid.js';
+import { CpuSystem } from './system/cpu-system.js';
+import { Breakpoints } from './system/breakpoints.js';
+import { GuestFault } from './system/guest-fault.js';
+
+/** The I/O port space as the CPU sees it. */
+export interface IoSpace {
+  read(port: number, width: Width): number;
+  write(port: number, value: number, width: Width): void;
+  /** True when this access needs no I/O permission (the backdoor port, if the policy says so). */
+  exempt(port: number, width: Width, isRead: boolean): boolean;
+}
+
+export interface CpuOptions {
+  readonly code: CpuCode;
+  readonly ramBytes: number;
+  readonly mmio: MmioBus;
+  readonly io: IoSpace;
+  readonly nsPerTick: number;
+  readonly cpuid: CpuidConfig;
+  /** INTA cycle: vector of the pending external interrupt. */
+  readonly acknowledge: () => number;
+  /** x87 error output, wired to IRQ 13. */
+  readonly onFerr: (level: boolean) => void;
+}
+
+/** The largest slice one call of the interpreter runs; fits an i32. */
+const MAX_SLICE = 0x4000_0000;
+/** Vectors that push an error code. */
+const HAS_ERROR_CODE = new Set<number>([8, 10, 11, 12, 13, 14, 17]);
+
+/**
+ * The CPU: runs instructions between ticks that its owner chooses. It owns guest memory. Timers, inputs and the decision
+ * when to take an interrupt belong to the machine, except that interrupts are taken at instruction boundaries here.
+ */
+export class Cpu implements Clock {
+  readonly memory: GuestMemory;
+  readonly physical: PhysicalMemory;
+  readonly state: CpuStateView;
+  readonly system: CpuSystem;
+  readonly nsPerTick: number;
+  readonly #view: DataView;
+  readonly #blocks: BlockCache;
+  readonly #execute: () => void;
+  readonly #breakpoints: Breakpoints;
+  /** Tick at which the running slice ends. */
+  #sliceEnd: Tick = 0;
+  #executing = false;
+  /** The slice was cut: the owner must look at events. */
+  #cut = false;
+  /** Boundary at which the interrupt shadow in the state holds. */
+  #shadowTick: Tick = -1;
+  /** An exception or interrupt was delivered since the step began. */
+  #delivered = false;
+  /** The CPU shut itself down (triple fault). */
+  shutdown = false;
+
+  constructor(private readonly options: CpuOptions) {
+    const memory = new WebAssembly.Memory({
+      initial: engineMemoryPages(options.ramBytes),
+      maximum: engineMemoryPages(options.ramBytes),
+    });
+    this.nsPerTick = options.nsPerTick;
+    this.physical = new PhysicalMemory({ memory, ramBytes: options.ramBytes, mmio: options.mmio });
+    this.#view = this.physical.view;
+    this.state = new CpuStateView(memory.buffer, {
+      tlbReadSupervisor: LAYOUT.tlbReadSupervisor,
+      tlbWriteSupervisor: LAYOUT.tlbWriteSupervisor,
+      tlbReadUser: LAYOUT.tlbReadUser,
+      tlbWriteUser: LAYOUT.tlbWriteUser,
+    });
+    const walker = new PageWalker(this.state, this.physical, {
+      tableUsed: (entry, linearBase, span, bytes) => this.memory.tlb.noteTable(entry, linearBase, span, bytes),
+    });
+    this.memory = new GuestMemory(this.physical, walker);
+    const { opcodes: _opcodes, interpreter, module } = options.code;
+    this.#blocks = new BlockCache({
+      physical: this.physical,
+      decoder: options.code.decoder(),
+      handlers: interpreter.handlers,
+      undefinedOpcode: interpreter.undefinedOpcode,
+      tooLong: interpreter.tooLong,
+      translate: (linear) => this.memory.translateCode(linear),
+      readDevice: () => this.memory.mmioRead(1),
+    });
+    this.memory.onCodeWritten = (host, bytes) => this.#blocks.written(host, bytes);
+    this.#breakpoints = new Breakpoints(this.state);
+    this.memory.onWatched = (linear, bytes, write) => {
+      if (this.#breakpoints.dataAccess(linear, bytes, write)) this.cut();
+    };
+    this.system = new CpuSystem({
+      state: this.state,
+      linear: this.memory,
+      physical: this.physical,
+      tlb: {
+        flushAll: () => this.memory.tlb.flushAll(),
+        flushForCr3: () => this.memory.tlb.flushAll(),
+        invalidate: (linear) => this.memory.tlb.invalidate(linear),
+      },
+      clock: this,
+      cpuid: options.cpuid,
+      onFerr: options.onFerr,
+      onShutdown: () => {
+        this.shutdown = true;
+        this.cut();
+      },
+    });
+    const instance = new WebAssembly.Instance(module, { env: { memory }, host: this.#hostFunctions() });
+    this.#execute = instance.exports.run as () => void;
+    this.reset();
+  }
+
+  /** Power-on state of the CPU; memory keeps its contents. */
+  reset(): void {
+    this.system.reset();
+    this.shutdown = false;
+    this.#shadowTick = -1;
+    this.restored();
+  }
+
+  /** After the state was replaced: everything derived is dropped. */
+  restored(): void {
+    this.memory.tlb.flushAll();
+    this.#blocks.clear();
+    this.state.updateModeCache();
+    this.#debugRegistersChanged();
+    this.#shadowTick = this.state.interruptShadow !== 0 ? this.now : -1;
+    this.cut();
+  }
+
+  // ---- time
+  /** The tick of the instruction in flight, or of the boundary between instructions. */
+  get now(): Tick {
+    return this.#sliceEnd - this.#view.getUint32(STATE.budget, true) - (this.#executing ? 1 : 0);
+  }
+
+  /** Sets the clock: restore, or idle time skipped. Only between instructions. */
+  set now(tick: Tick) {
+    if (this.state.interruptShadow !== 0 && this.#shadowTick === this.now) this.#shadowTick = tick;
+    this.#sliceEnd = tick;
+    this.#view.setUint32(STATE.budget, 0, true);
+  }
+
+  /** Ends the running slice behind the instruction in flight. */
+  cut(): void {
+    if (!this.#executing) return;
+    this.#sliceEnd -= this.#view.getUint32(STATE.budget, true);
+    this.#view.setUint32(STATE.budget, 0, true);
+    this.#cut = true;
+  }
+
+  /** Ends the running slice at `tick`, or behind the instruction in flight if that is later. */
+  cutAt(tick: Tick): void {
+    if (!this.#executing || tick >= this.#sliceEnd) return;
+    const end = Math.max(tick, this.now + 1);
+    const budget = this.#view.getUint32(STATE.budget, true) - (this.#sliceEnd - end);
+    this.#view.setUint32(STATE.budget, budget, true);
+    this.#sliceEnd = end;
+  }
+
+  // ---- interrupts
+  /** INTR input. */
+  setInterrupt(level: boolean): void {
+    this.#view.setUint32(STATE.interruptPending, level ? 1 : 0, true);
+    if (level && this.state.eflagsRest & FLAG.IF) this.cut();
+  }
+
+  get interruptPending(): boolean {
+    return this.#view.getUint32(STATE.interruptPending, true) !== 0;
+  }
+
+  /** 1 or 2 while the boundary at hand lies in an interrupt shadow. */
+  get #shadow(): number {
+    const shadow = this.state.interruptShadow;
+    if (shadow === 0) return 0;
+    if (this.#shadowTick === this.now) return shadow;
+    this.state.interruptShadow = 0;
+    return 0;
+  }
+
+  /** Takes a pending NMI or external interrupt if the boundary allows it. True when one was taken. */
+  takeInterrupt(): boolean {
+    const { state } = this;
+    if (this.shutdown || this.#shadow !== 0) return false;
+    if (state.nmiPending && !state.nmiBlocked) {
+      state.nmiPending = 0;
+      state.nmiBlocked = 1;
+      state.halted = 0;
+      this.#deliver(EXCEPTION.NMI, null, 'nmi');
+      return true;
+    }
+    if (!this.interruptPending || (state.eflagsRest & FLAG.IF) === 0) return false;
+    state.halted = 0;
+    this.#deliver(this.options.acknowledge(), null, 'interrupt');
+    return true;
+  }
+
+  /** Something could wake a halted CPU now. */
+  get wakeable(): boolean {
+    const { state } = this;
+    return (this.interruptPending && (state.eflagsRest & FLAG.IF) !== 0) || (state.nmiPending !== 0 && state.nmiBlocked === 0);
+  }
+
+  get halted(): boolean {
+    return this.state.halted !== 0;
+  }
+
+  /** The state for a snapshot: nothing in it depends on how the boundary was reached. */
+  settle(): void {
+    void this.#shadow;
+  }
+
+  // ---- execution
+  /**
+   * Runs until `until`, or shorter when something cut the slice (halt, shutdown, an event the owner must see). Afterwards
+   * `now` says how far it came.
+   */
+  run(until: Tick): void {
+    this.#cut = false;
+    while (this.now < until && !this.#cut && !this.halted && !this.shutdown) {
+      if (this.#mustStep()) this.#step();
+      else this.#slice(Math.min(until, this.now + MAX_SLICE));
+      if (this.#shadow !== 0 && this.interruptPending) {
+        // The owner could not take the interrupt at this boundary: go one instruction further.
+        if (this.now < until && !this.halted && !this.shutdown) this.#step();
+        return;
+      }
+    }
+  }
+
+  #slice(end: Tick): void {
+    const start = this.now;
+    this.#sliceEnd = end;
+    this.#view.setUint32(STATE.budget, end - start, true);
+    this.#executing = true;
+    try {
+      this.#execute();
+    } finally {
+      // Now the boundary behind the last instruction.
+      this.#executing = false;
+    }
+  }
+
+  #mustStep(): boolean {
+    return (this.state.eflagsRest & (FLAG.TF | FLAG.RF)) !== 0 || this.#breakpoints.armed || this.state.pendingDebug !== 0;
+  }
+
+  /** One instruction with everything that debugging adds around it (SDM 3, 17.3). */
+  #step(): void {
+    const { state } = this;
+    if ((state.eflagsRest & FLAG.RF) === 0 && this.#shadow !== 2 && this.#breakpoints.instruction()) {
+      this.#deliver(EXCEPTION.DB, null, 'fault');
+      return;
+    }
+    const trapAfter = (state.eflagsRest & FLAG.TF) !== 0;
+    const hadResume = (state.eflagsRest & FLAG.RF) !== 0;
+    this.#delivered = false;
+    this.#slice(this.now + 1);
+    if (hadResume && !this.#delivered && !this.#resumeSet) state.eflagsRest &= ~FLAG.RF;
+    this.#resumeSet = false;
+    if (trapAfter && !this.#delivered) state.pendingDebug |= 0x4000;
+    if (state.pendingDebug !== 0 && this.#shadow !== 2 && !this.#delivered) {
+      this.#deliver(EXCEPTION.DB, null, 'trap');
+    }
+  }
+  /** The instruction in flight loaded RF itself (IRET, task switch). */
+  #resumeSet = false;
+
+  #deliver(vector: number, errorCode: number | null, kind: 'fault' | 'trap' | 'interrupt' | 'nmi'): void {
+    this.#delivered = true;
+    if (vector === EXCEPTION.DB) {
+      this.state.setDr(6, this.state.dr(6) | this.state.pendingDebug);
+      this.state.pendingDebug = 0;
+    }
+    const outcome = this.system.deliver({ vector, errorCode, kind });
+    if (outcome === 'shutdown') {
+      this.shutdown = true;
+      this.cut();
+    }
+    this.state.updateModeCache();
+  }
+
+  // ---- what the interpreter calls
+  #hostFunctions(): Record<string, unknown> {
+    const { memory } = this;
+    return {
+      mapRead: (linear: number, bytes: number) => memory.mapRead(linear >>> 0, bytes),
+      mapWrite: (linear: number, bytes: number) => memory.mapWrite(linear >>> 0, bytes),
+      mmioRead: (bytes: number) => memory.mmioRead(bytes),
+      mmioWrite: (bytes: number, value: number) => memory.mmioWrite(bytes, value),
+      pageWritten: (host: number, bytes: number) => memory.pageWritten(host >>> 0, bytes),
+      fetchBlock: (eip: number) => this.#blocks.fetch(eip >>> 0),
+      deliverFault: () => this.#deliverPending(),
+      system: (routine: number, a: number, b: number, c: number, d: number, e: number) =>
+        this.#systemRoutine(routine, a, b, c, d, e),
+      portIn: (bytes: number, port: number) => this.#portIn(bytes as Width, port & 0xffff),
+      portOut: (bytes: number, port: number, value: number) => this.#portOut(bytes as Width, port & 0xffff, value),
+      checkPort: (bytes: number, port: number) => void this.#portAllowed(bytes as Width, port & 0xffff, false),
+    };
+  }
+
+  #deliverPending(): void {
+    const view = this.#view;
+    const vector = view.getUint32(STATE.faultVector, true) & 0xff;
+    view.setUint32(STATE.faultVector, 0, true);
+    const errorCode = HAS_ERROR_CODE.has(vector) ? view.getUint32(STATE.faultError, true) : null;
+    if (vector === EXCEPTION.PF) this.state.cr2 = view.getUint32(STATE.faultAddress, true);
+    this.state.eip = view.getUint32(STATE.instructionEip, true);
+    this.#deliver(vector, errorCode, 'fault');
+    this.#afterChange();
+  }
+
+  #systemRoutine(routine: number, ...args: number[]): void {
+    const { state } = this;
+    const name = SYSTEM_NUMBERS[routine];
+    state.eip = this.#view.getUint32(STATE.nextEip, true);
+    try {
+      (this.system.routines[name] as (...a: number[]) => void)(...args);
+    } catch (e) {
+      if (!(e instanceof GuestFault)) throw e;
+      state.eip = this.#view.getUint32(STATE.instructionEip, true);
+      if (e.vector === EXCEPTION.PF) state.cr2 = e.cr2 ?? 0;
+      this.#deliver(e.vector, e.errorCode, 'fault');
+    }
+    if (name === 'iret' || name === 'softwareInterrupt') this.#resumeSet = (state.eflagsRest & FLAG.RF) !== 0;
+    if (name === 'softwareInterrupt') this.#delivered = true;
+    if (name === 'writeDebug') this.#debugRegistersChanged();
+    state.updateModeCache();
+    this.#afterChange();
+  }
+
+  /** Mode, flags or privilege changed inside a slice: leave it if the fast path may not go on. */
+  #afterChange(): void {
+    const { state } = this;
+    if (state.interruptShadow !== 0 && this.#shadowTick < this.now) this.#shadowTick = this.now + 1;
+    if (this.interruptPending && (state.eflagsRest & FLAG.IF) !== 0) this.cut();
+    if (state.halted || state.nmiPending || this.#mustStep()) this.cut();
+  }
+
+  #debugRegistersChanged(): void {
+    this.#breakpoints.changed();
+    this.memory.watch(this.#breakpoints.dataPages());
+  }
+
+  #portAllowed(width: Width, port: number, isRead: boolean): boolean {
+    if (this.options.io.exempt(port, width, isRead)) return true;
+    try {
+      this.system.checkIo(port, width);
+      return true;
+    } catch (e) {
+      if (!(e instanceof GuestFault)) throw e;
+      this.memory.pend(e);
+      return false;
+    }
+  }
+
+  #portIn(width: Width, port: number): number {
+    if (!this.#portAllowed(width, port, true)) return 0;
+    try {
+      return this.options.io.read(port, width) | 0;
+    } catch (e) {
+      // The backdoor touches guest memory on request and may fault (DESIGN 8, flag TOUCH).
+      if (!(e instanceof GuestFault)) throw e;
+      this.memory.pend(e);
+      return 0;
+    }
+  }
+
+  #portOut(width: Width, port: number, value: number): void {
+    if (!this.#portAllowed(width, port, false)) return;
+    const mask = width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1;
+    this.options.io.write(port, (value & mask) >>> 0, width);
+  }
+}

@@ -1,0 +1,301 @@
+import { assert } from '../../base/assert.js';
+import { CS, DS, STATE, gprSlot } from '../../isa/cpu-state.js';
+import type { Decoded, Decoder } from '../decode/decoder.js';
+import { MAX_INSTRUCTION_BYTES } from '../decode/decoder.js';
+import { LAYOUT, PAGE_FLAG } from '../memory/layout.js';
+import type { PhysicalMemory } from '../memory/physical.js';
+import { fixedSlot } from './generic-context.js';
+import { lookupSlotOf, MODE } from './main-loop.js';
+import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
+
+const PAGE = 4096;
+const MAX_BLOCK_INSTRUCTIONS = 64;
+/** Records a block can need: straddle check, instructions, end. */
+const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 2;
+
+/** How a form is executed: its case in the main loop (0 = generic only) and its slot in the function table. */
+export interface HandlerIndex {
+  readonly hot: number;
+  /** The main-loop case is `hot` + the opcode's condition. */
+  readonly perCondition: boolean;
+  readonly generic: number;
+  /** Execution does not go on with the next record. */
+  readonly ends: boolean;
+}
+
+export interface BlockCacheOptions {
+  readonly physical: PhysicalMemory;
+  readonly decoder: Decoder;
+  /** By form id. */
+  readonly handlers: readonly HandlerIndex[];
+  readonly undefinedOpcode: HandlerIndex;
+  readonly tooLong: HandlerIndex;
+  /** Engine address of a code byte, 0 for a device, -1 after raising a fault. */
+  readonly translate: (linear: number) => number;
+  /** Code byte read from a device, at the address translate() returned 0 for. */
+  readonly readDevice: (linear: number) => number;
+}
+
+interface Block {
+  readonly key: number;
+  readonly physical: number;
+  readonly firstRecord: number;
+  readonly recordCount: number;
+  readonly byteLength: number;
+  /** Physical pages its bytes come from: one or two. */
+  readonly pages: readonly number[];
+  readonly straddles: boolean;
+}
+
+/**
+ * Decoded code. Blocks are keyed by physical address and mode, so that they survive address-space switches; a write to
+ * their bytes turns their records into REFETCH. A cache only: dropping any of it changes nothing.
+ */
+export class BlockCache {
+  readonly #blocks = new Map<number, Block>();
+  readonly #byPage = new Map<number, Set<Block>>();
+  readonly #view: DataView;
+  readonly #u8: Uint8Array;
+  #free: number = LAYOUT.records;
+  readonly #window = new Uint8Array(2 * MAX_INSTRUCTION_BYTES + 2);
+
+  constructor(private readonly options: BlockCacheOptions) {
+    this.#view = options.physical.view;
+    this.#u8 = options.physical.u8;
+  }
+
+  /** First record of the block at `eip`, 0 when fetching faulted. */
+  fetch(eip: number): number {
+    const view = this.#view;
+    const base = view.getUint32(STATE.segBase + 4 * CS, true);
+    const linear = (base + eip) >>> 0;
+    const host = this.options.translate(linear);
+    if (host === -1) return 0;
+    const flat = view.getUint32(STATE.flat, true) !== 0;
+    const code32 = (view.getUint32(STATE.segAccess + 4 * CS, true) & 0x4000) !== 0;
+    const mode = MODE.PRESENT | (flat ? MODE.FLAT : 0) | (code32 ? MODE.CODE32 : 0);
+    const limit = flat ? 0xffff_ffff : view.getUint32(STATE.segLimit + 4 * CS, true);
+    if (host === 0) return this.#decode({ eip, linear, host, mode, limit, physical: -1 });
+    const physical = host - LAYOUT.ram;
+    const known = this.#blocks.get(physical * 4 + (mode & 3));
+    if (known !== undefined) {
+      if (known.straddles) this.#drop(known);
+      else if (eip + known.byteLength - 1 <= limit) {
+        this.#publish(known, mode);
+        return known.firstRecord;
+      }
+    }
+    return this.#decode({ eip, linear, host, mode, limit, physical });
+  }
+
+  #publish(block: Block, mode: number): void {
+    const slot = lookupSlotOf(block.physical) >> 2;
+    const i32 = this.options.physical.i32;
+    i32[slot] = block.physical;
+    i32[slot + 1] = mode;
+    i32[slot + 2] = block.firstRecord;
+    i32[slot + 3] = block.byteLength - 1;
+  }
+
+  #decode(at: { eip: number; linear: number; host: number; mode: number; limit: number; physical: number }): number {
+    if (this.#free + (MAX_BLOCK_RECORDS + 1) * RECORD_BYTES > LAYOUT.recordsEnd) this.clear();
+    const { decoder, translate } = this.options;
+    const code32 = (at.mode & MODE.CODE32) !== 0;
+    const firstRecord = this.#free;
+    const pageLeft = PAGE - (at.linear & (PAGE - 1));
+    let offset = 0;
+    let secondPage = -1;
+    let limited = false;
+    let count = 0;
+    while (count < MAX_BLOCK_INSTRUCTIONS) {
+      if (offset >= pageLeft) break;
+      // Bytes that CS allows from here on.
+      const allowed = at.limit - (at.eip + offset) + 1;
+      if (allowed <= 0) {
+        if (count === 0) return this.#raiseGeneralProtection(at.eip);
+        limited = true;
+        break;
+      }
+      const inPage = pageLeft - offset;
+      let outcome;
+      if (at.host !== 0) {
+        const start = at.host + offset;
+        outcome = decoder.decode(this.#u8, start, start + Math.min(inPage, allowed), code32);
+      } else {
+        const n = Math.min(inPage, allowed, MAX_INSTRUCTION_BYTES);
+        for (let i = 0; i < n; i++) this.#window[i] = this.options.readDevice((at.linear + offset + i) >>> 0);
+        outcome = decoder.decode(this.#window, 0, n, code32);
+      }
+      if (outcome === 'short') {
+        if (count > 0) break;
+        if (allowed <= inPage) return this.#raiseGeneralProtection(at.eip);
+        const next = (at.linear + offset + inPage) >>> 0;
+        const nextHost = translate(next);
+        if (nextHost === -1) return 0;
+        const n = Math.min(MAX_INSTRUCTION_BYTES + 1, allowed);
+        for (let i = 0; i < n; i++) {
+          this.#window[i] =
+            i < inPage
+              ? at.host !== 0
+                ? this.#u8[at.host + offset + i]
+                : this.options.readDevice((at.linear + i) >>> 0)
+              : nextHost !== 0
+                ? this.#u8[nextHost + i - inPage]
+                : this.options.readDevice((next + i - inPage) >>> 0);
+        }
+        outcome = decoder.decode(this.#window, 0, n, code32);
+        if (outcome === 'short') return this.#raiseGeneralProtection(at.eip);
+        secondPage = nextHost;
+        this.#writeSpecial(SPECIAL.STRADDLE, 0, nextHost);
+      }
+      count++;
+      const ends = this.#writeRecord(decoder.result, outcome === 'too-long', offset, (at.mode & MODE.FLAT) !== 0, code32);
+      offset += outcome === 'too-long' ? 1 : decoder.result.length;
+      if (ends || secondPage >= 0) break;
+    }
+    this.#writeSpecial(SPECIAL.END, offset, 0);
+    // Blocks cut by the CS limit or fetched from a device are used once.
+    if (at.host !== 0 && secondPage !== 0 && !limited) {
+      this.#register(at.physical, at.mode, firstRecord, offset, secondPage);
+    }
+    return firstRecord;
+  }
+
+  #register(physical: number, mode: number, firstRecord: number, byteLength: number, secondHost: number): void {
+    const memory = this.options.physical;
+    const pages = [physical >>> 12];
+    if (secondHost > 0) pages.push((secondHost - LAYOUT.ram) >>> 12);
+    const block: Block = {
+      key: physical * 4 + (mode & 3),
+      physical,
+      firstRecord,
+      recordCount: (this.#free - firstRecord) / RECORD_BYTES,
+      byteLength,
+      pages,
+      straddles: secondHost > 0,
+    };
+    const old = this.#blocks.get(block.key);
+    if (old !== undefined) this.#drop(old);
+    this.#blocks.set(block.key, block);
+    const inFirst = Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
+    this.#markLines(physical, inFirst);
+    if (secondHost > 0) this.#markLines(secondHost - LAYOUT.ram, byteLength - inFirst);
+    for (const page of pages) {
+      let set = this.#byPage.get(page);
+      if (set === undefined) this.#byPage.set(page, (set = new Set()));
+      set.add(block);
+      memory.setFlag(page, PAGE_FLAG.CODE);
+    }
+    this.#publish(block, mode);
+  }
+
+  #markLines(physical: number, bytes: number): void {
+    const page = physical >>> 12;
+    const first = (physical & (PAGE - 1)) >> 6;
+    const last = ((physical & (PAGE - 1)) + bytes - 1) >> 6;
+    for (let line = first; line <= last; line++) this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] |= 1 << (line & 7);
+  }
+
+  /** Bytes of a page that holds code changed: drops the page's blocks unless no line with code was touched. */
+  written(host: number, bytes: number): void {
+    const page = (host - LAYOUT.ram) >>> 12;
+    const first = (host & (PAGE - 1)) >> 6;
+    const last = Math.min(63, ((host & (PAGE - 1)) + bytes - 1) >> 6);
+    let touched = false;
+    for (let line = first; line <= last; line++) {
+      if (this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] & (1 << (line & 7))) touched = true;
+    }
+    if (touched) this.#dropPage(page);
+  }
+
+  #dropPage(page: number): void {
+    const set = this.#byPage.get(page);
+    if (set !== undefined) for (const block of [...set]) this.#drop(block);
+    this.#byPage.delete(page);
+    this.#u8.fill(0, LAYOUT.codeLines + page * 8, LAYOUT.codeLines + page * 8 + 8);
+    this.options.physical.clearFlag(page, PAGE_FLAG.CODE);
+  }
+
+  #drop(block: Block): void {
+    if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
+    for (const page of block.pages) this.#byPage.get(page)?.delete(block);
+    for (let i = 0; i < block.recordCount; i++) {
+      this.#view.setUint16(block.firstRecord + i * RECORD_BYTES + RECORD.hot, SPECIAL.REFETCH, true);
+    }
+    const slot = lookupSlotOf(block.physical) >> 2;
+    const i32 = this.options.physical.i32;
+    if (i32[slot + 2] === block.firstRecord) i32[slot + 1] = 0;
+  }
+
+  /** Forgets everything. Only between blocks. */
+  clear(): void {
+    for (const page of [...this.#byPage.keys()]) this.#dropPage(page);
+    this.#blocks.clear();
+    this.#u8.fill(0, LAYOUT.lookup, LAYOUT.lookup + 65536 * 16);
+    this.#free = LAYOUT.records;
+  }
+
+  #raiseGeneralProtection(_eip: number): number {
+    this.#view.setUint32(STATE.faultVector, 0x100 | 13, true);
+    this.#view.setUint32(STATE.faultError, 0, true);
+    return 0;
+  }
+
+  #next(): number {
+    const at = this.#free;
+    this.#free += RECORD_BYTES;
+    this.#u8.fill(0, at, this.#free);
+    return at;
+  }
+
+  #writeSpecial(special: number, offset: number, immediate: number): void {
+    const at = this.#next();
+    this.#view.setUint16(at + RECORD.hot, special, true);
+    this.#view.setUint16(at + RECORD.offset, offset, true);
+    this.#view.setInt32(at + RECORD.immediate, immediate === 0 ? 0 : immediate & ~0xfff, true);
+  }
+
+  /** Writes the record of `d`; true when the block ends behind it. */
+  #writeRecord(d: Decoded, tooLong: boolean, offset: number, flat: boolean, code32: boolean): boolean {
+    const view = this.#view;
+    const at = this.#next();
+    view.setUint16(at + RECORD.offset, offset, true);
+    const form = tooLong ? null : d.form;
+    if (form === null) {
+      const handler = tooLong ? this.options.tooLong : this.options.undefinedOpcode;
+      view.setUint16(at + RECORD.generic, handler.generic, true);
+      view.setUint8(at + RECORD.length, 1);
+      return true;
+    }
+    const handler = this.options.handlers[form.id];
+    assert(handler !== undefined, 'form without handler');
+    // Hot forms assume flat segments, which FS and GS need not be, and 32-bit addresses.
+    const hot = flat && code32 && d.segment <= DS && d.address32
+        ? handler.hot + (handler.perCondition ? d.opcode & 15 : 0)
+        : SPECIAL.GENERIC;
+    view.setUint16(at + RECORD.hot, hot, true);
+    view.setUint16(at + RECORD.generic, handler.generic, true);
+    view.setUint8(at + RECORD.length, d.length);
+    view.setUint8(at + RECORD.segment, d.segment);
+    view.setUint8(at + RECORD.condition, (d.opcode & 15) | (d.repeat === 0 ? 0 : (d.repeat - 0xf1) << 4));
+    view.setUint32(at + RECORD.addressMask, d.address32 ? 0xffff_ffff : 0xffff, true);
+    const { operands } = form.encoding;
+    if (form.memory) {
+      view.setUint16(at + RECORD.rm, d.base < 0 ? STATE.zero : gprSlot(d.base), true);
+      view.setUint16(at + RECORD.index, d.index < 0 ? STATE.zero : gprSlot(d.index), true);
+      view.setUint8(at + RECORD.scale, d.scale);
+      view.setInt32(at + RECORD.displacement, d.displacement, true);
+    }
+    let immediate = d.immediate;
+    for (const o of operands) {
+      const width = o.width[form.operandSize === 32 ? 1 : 0];
+      if (o.source === 'rm' && !form.memory) view.setUint16(at + RECORD.rm, fixedSlot(o.file, width, d.modrm & 7), true);
+      else if (o.source === 'reg') view.setUint16(at + RECORD.reg, fixedSlot(o.file, width, (d.modrm >> 3) & 7), true);
+      else if (o.source === 'opcode') view.setUint16(at + RECORD.reg, fixedSlot(o.file, width, d.opcode & 7), true);
+      else if (o.source === 'relative') immediate = offset + d.length + d.immediate;
+    }
+    view.setInt32(at + RECORD.immediate, immediate, true);
+    view.setInt32(at + RECORD.immediate2, d.immediate2, true);
+    return handler.ends;
+  }
+}

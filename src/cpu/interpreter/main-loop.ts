@@ -1,0 +1,206 @@
+import { CS, STATE } from '../../isa/cpu-state.js';
+import type { Body, Label, Routine } from '../../isa/ir/body.js';
+import { hostFunction } from '../../isa/ir/body.js';
+import type { Callable, I32, Local } from '../../isa/ir/expr.js';
+import { call, i32, select } from '../../isa/ir/expr.js';
+import type { Form } from '../decode/form.js';
+import { tlbAddress } from '../memory/access.js';
+import { LAYOUT, LOOKUP_ENTRIES, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
+import { STATUS } from './generic-context.js';
+import { HotContext } from './hot-context.js';
+import { RECORD, RECORD_BYTES } from './record.js';
+
+/** fetchBlock(eip): first record of the block at EIP, decoding it if need be; 0 with a fault pending. */
+export const fetchBlock = hostFunction('fetchBlock', ['i32'], 'i32');
+/** deliverFault(): turns the pending fault into an exception; the state then says where execution goes on. */
+export const deliverFault = hostFunction('deliverFault', [], null);
+
+/** Mode bits of a lookup key; nonzero, so that an empty entry matches nothing. */
+export const MODE = { PRESENT: 4, FLAT: 2, CODE32: 1 } as const;
+
+const callHandler: Callable & { result: 'i32' } = { name: 'call_indirect', params: ['i32', 'i32'], result: 'i32' };
+
+/** Address of the lookup entry for a physical address. */
+export function lookupSlot(physical: I32): I32 {
+  return i32.add(LAYOUT.lookup, i32.shl(i32.and(i32.xor(physical, i32.shr_u(physical, 16)), LOOKUP_ENTRIES - 1), 4));
+}
+export function lookupSlotOf(physical: number): number {
+  return LAYOUT.lookup + (((physical ^ (physical >>> 16)) & (LOOKUP_ENTRIES - 1)) << 4);
+}
+
+/** One hot case: a form, with its condition fixed where the opcode carries one. */
+export interface HotCase {
+  readonly form: Form;
+  readonly condition: number | null;
+}
+
+/**
+ * run(): executes instructions until the budget in the state is used up or host code sets it to zero. One br_table
+ * dispatches specials and hot forms; everything else is a call through the function table.
+ */
+export function mainLoop(hotCases: readonly HotCase[]): Routine {
+  return {
+    name: 'run',
+    params: [],
+    result: null,
+    createBody: () => new HotContext([]),
+    build: (body: Body) => buildLoop(body as HotContext, hotCases),
+  };
+}
+
+/** The loop's variables. */
+interface LoopVariables {
+  readonly rec: Local<'i32'>;
+  readonly budget: Local<'i32'>;
+  readonly blockEip: Local<'i32'>;
+  readonly eip: Local<'i32'>;
+  readonly tlbRead: Local<'i32'>;
+  readonly tlbWrite: Local<'i32'>;
+  readonly linkFrom: Local<'i32'>;
+  readonly mode: Local<'i32'>;
+}
+
+function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
+  const variable = (): Local<'i32'> => c.var(i32.const(0));
+  const v: LoopVariables = {
+    rec: variable(),
+    budget: variable(),
+    blockEip: variable(),
+    eip: variable(),
+    tlbRead: variable(),
+    tlbWrite: variable(),
+    linkFrom: variable(),
+    mode: variable(),
+  };
+  const instructionEip = (): I32 => i32.add(v.blockEip, i32.load16_u(v.rec, RECORD.offset));
+
+  c.loop((resync) => {
+    loadState(c, v);
+    c.block((fault) => {
+      c.loop((lookup) => {
+        // Looking up may set accessed bits: not before the instruction is due.
+        c.if(i32.eqz(v.budget), () => {
+          c.store(STATE.eip, v.eip);
+          c.store(STATE.budget, 0);
+          c.return();
+        });
+        c.scoped(() => findBlock(c, v, resync));
+        c.set(v.blockEip, v.eip);
+        c.loop((dispatch) => {
+          c.block((outOfBudget) => {
+            c.brIf(outOfBudget, i32.eqz(v.budget));
+            c.set(v.budget, i32.sub(v.budget, 1));
+            c.enter({ ...v, dispatch, lookup, fault });
+            const generic = (): void => {
+              const at = c.let(instructionEip());
+              c.store(STATE.instructionEip, at);
+              c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
+              c.store(STATE.budget, v.budget);
+              const status = c.let(call(callHandler, v.rec, i32.load16_u(v.rec, RECORD.generic)));
+              c.brIf(resync, i32.eq(status, STATUS.RESYNC));
+              c.set(v.budget, i32.load(STATE.budget));
+              c.brIf(fault, i32.eq(status, STATUS.FAULT));
+              c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
+              c.br(dispatch);
+            };
+            const refetch = (): void => {
+              c.set(v.budget, i32.add(v.budget, 1));
+              c.set(v.eip, instructionEip());
+              c.set(v.linkFrom, i32.const(0));
+              c.br(lookup);
+            };
+            const straddle = (): void => {
+              c.set(v.budget, i32.add(v.budget, 1));
+              checkStraddle(c, v, resync);
+              c.br(dispatch);
+            };
+            const cases = [generic, refetch, refetch, straddle, ...hotCases.map((h) => () => c.emitHot(h.form, h.condition))];
+            c.switch(
+              i32.load16_u(v.rec, RECORD.hot),
+              cases.map((emit) => () => c.scoped(emit)),
+            );
+          });
+          c.store(STATE.eip, instructionEip());
+          c.store(STATE.budget, 0);
+          c.return();
+        });
+      });
+    });
+    // Reached by `fault` only.
+    c.store(STATE.eip, instructionEip());
+    c.store(STATE.instructionEip, instructionEip());
+    c.store(STATE.budget, v.budget);
+    c.do(deliverFault);
+    c.br(resync);
+  });
+}
+
+/** Takes everything cached from the state; leaves when the slice is over. */
+function loadState(c: HotContext, v: LoopVariables): void {
+  c.set(v.budget, i32.load(STATE.budget));
+  c.if(i32.eqz(v.budget), () => c.return());
+  c.set(v.tlbRead, i32.load(STATE.tlbRead));
+  c.set(v.tlbWrite, i32.load(STATE.tlbWrite));
+  c.set(v.eip, i32.load(STATE.eip));
+  c.set(v.linkFrom, i32.const(0));
+  const flat = select(i32.load(STATE.flat), i32.const(MODE.PRESENT | MODE.FLAT), i32.const(MODE.PRESENT));
+  const code32 = i32.and(i32.shr_u(i32.load(STATE.segAccess + 4 * CS), 14), MODE.CODE32);
+  c.set(v.mode, i32.or(flat, code32));
+}
+
+/** rec = the block at eip: by the lookup cache, else by the host. */
+function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
+  c.block((found) => {
+    const linear = c.let(i32.add(v.eip, i32.load(STATE.segBase + 4 * CS)));
+    const entry = c.let(i32.load(tlbAddress(v.tlbRead, linear)));
+    c.if(i32.and(entry, TLB_FAST), () => {
+      const physical = c.let(i32.add(i32.add(linear, entry), TLB_BIAS - LAYOUT.ram));
+      const slot = c.let(lookupSlot(physical));
+      c.if(i32.and(i32.eq(i32.load(slot), physical), i32.eq(i32.load(slot, 4), v.mode)), () => {
+        const last = i32.add(v.eip, i32.load(slot, 12));
+        const limit = i32.load(STATE.segLimit + 4 * CS);
+        const fits = i32.or(i32.load(STATE.flat), i32.and(i32.le_u(last, limit), i32.ge_u(last, v.eip)));
+        c.if(fits, () => {
+          c.set(v.rec, i32.load(slot, 8));
+          c.if(v.linkFrom, () => {
+            c.store(v.linkFrom, v.rec, RECORD.immediate2);
+            c.set(v.linkFrom, i32.const(0));
+          });
+          c.br(found);
+        });
+      });
+    });
+    fetch(c, v, v.eip, resync);
+  });
+}
+
+/** rec = fetchBlock(eip). A fault while fetching belongs to the instruction at eip and takes its tick. */
+function fetch(c: HotContext, v: LoopVariables, eip: I32, resync: Label): void {
+  c.store(STATE.budget, v.budget);
+  c.store(STATE.eip, eip);
+  c.store(STATE.instructionEip, eip);
+  c.set(v.rec, call(fetchBlock, eip));
+  // Decoding may have dropped the record that wanted to be linked.
+  c.set(v.linkFrom, i32.const(0));
+  c.if(i32.eqz(v.rec), () => {
+    c.store(STATE.budget, i32.sub(v.budget, 1));
+    c.do(deliverFault);
+    c.br(resync);
+  });
+}
+
+/** Goes on to the next record if the block's second page is still the one it was decoded from. */
+function checkStraddle(c: HotContext, v: LoopVariables, resync: Label): void {
+  const second = c.let(i32.and(i32.add(i32.add(v.blockEip, i32.load(STATE.segBase + 4 * CS)), 4096), ~0xfff));
+  const entry = c.let(i32.load(tlbAddress(v.tlbRead, second)));
+  const host = i32.add(i32.add(second, entry), TLB_BIAS);
+  c.if(
+    i32.and(i32.and(entry, TLB_FAST), i32.eq(host, i32.load(v.rec, RECORD.immediate))),
+    () => c.set(v.rec, i32.add(v.rec, RECORD_BYTES)),
+    () => {
+      fetch(c, v, v.blockEip, resync);
+      // A straddling block starts with its check, which has just been made.
+      c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
+    },
+  );
+}

@@ -1,0 +1,175 @@
+import { assert } from '../../base/assert.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
+import type { MmioBus, Width } from '../../core/bus.js';
+import { DIRTY_FOR_ALL, LAYOUT, MAX_RAM_BYTES, PAGE_FLAG } from './layout.js';
+
+/** A second place at which part of RAM (shadowed ROM) appears, e.g. the top of 4 GiB. */
+export interface Alias {
+  readonly base: number;
+  readonly size: number;
+  readonly target: number;
+}
+
+export interface PhysicalOptions {
+  readonly memory: WebAssembly.Memory;
+  readonly ramBytes: number;
+  readonly mmio: MmioBus;
+}
+
+/** Number of 64 KiB WebAssembly pages for a machine with `ramBytes` of RAM. */
+export function engineMemoryPages(ramBytes: number): number {
+  return Math.ceil((LAYOUT.ram + ramBytes) / 65536);
+}
+
+/**
+ * Guest-physical memory: RAM in the engine's linear memory, devices behind it. Every write by anyone but the CPU's fast
+ * path comes through here, so that dirty tracking, decoded code and TLB entries stay true.
+ */
+export class PhysicalMemory {
+  readonly ramBytes: number;
+  readonly u8: Uint8Array;
+  readonly i32: Int32Array;
+  readonly view: DataView;
+  readonly mmio: MmioBus;
+  /** Called behind a write to a page with CODE or TABLE set. `host` is an engine-memory address. */
+  onFlaggedWrite: (host: number, bytes: number) => void = () => {};
+  /** A page gained a flag: fast write mappings to it must go. */
+  onFlagged: (physicalPage: number) => void = () => {};
+  #aliases: Alias[] = [];
+  #a20Mask = -1;
+
+  constructor(options: PhysicalOptions) {
+    assert(options.ramBytes % PAGE_SIZE === 0 && options.ramBytes <= MAX_RAM_BYTES, 'RAM size');
+    this.ramBytes = options.ramBytes;
+    this.mmio = options.mmio;
+    const { buffer } = options.memory;
+    this.u8 = new Uint8Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.view = new DataView(buffer);
+  }
+
+  addAlias(alias: Alias): void {
+    this.#aliases.push(alias);
+  }
+
+  /** Address line 20: masked to zero while the gate is closed. TLBs must be flushed by the caller. */
+  set a20(open: boolean) {
+    this.#a20Mask = open ? -1 : ~0x100000;
+  }
+  get a20(): boolean {
+    return this.#a20Mask === -1;
+  }
+
+  /** Engine-memory address of a guest-physical byte, 0 when a device (or nothing) is there. */
+  host(physical: number): number {
+    const address = (physical & this.#a20Mask) >>> 0;
+    if (address < this.ramBytes) {
+      const flags = this.u8[LAYOUT.pageFlags + (address >>> PAGE_SHIFT)];
+      return flags & PAGE_FLAG.MMIO ? 0 : LAYOUT.ram + address;
+    }
+    for (const a of this.#aliases) {
+      if (address >= a.base && address < a.base + a.size) return LAYOUT.ram + a.target + (address - a.base);
+    }
+    return 0;
+  }
+
+  flags(page: number): number {
+    return this.u8[LAYOUT.pageFlags + page];
+  }
+  setFlag(page: number, flag: number): void {
+    const at = LAYOUT.pageFlags + page;
+    if (this.u8[at] & flag) return;
+    this.u8[at] |= flag;
+    this.onFlagged(page);
+  }
+  clearFlag(page: number, flag: number): void {
+    this.u8[LAYOUT.pageFlags + page] &= ~flag;
+  }
+
+  markDirty(host: number): void {
+    this.u8[LAYOUT.pageDirty + ((host - LAYOUT.ram) >>> PAGE_SHIFT)] = DIRTY_FOR_ALL;
+  }
+
+  /** Pages written since the last call for the same observer, ascending. The caller flushes write mappings afterwards. */
+  takeDirty(observer: number): number[] {
+    const pages: number[] = [];
+    const count = this.ramBytes >>> PAGE_SHIFT;
+    for (let page = 0; page < count; page++) {
+      const at = LAYOUT.pageDirty + page;
+      if (this.u8[at] & observer) {
+        this.u8[at] &= ~observer;
+        pages.push(page);
+      }
+    }
+    return pages;
+  }
+
+  /** Contents of one RAM page; a view. */
+  page(page: number): Uint8Array {
+    const at = LAYOUT.ram + page * PAGE_SIZE;
+    return this.u8.subarray(at, at + PAGE_SIZE);
+  }
+
+  read32(physical: number): number {
+    const host = this.host(physical);
+    return host === 0 ? this.mmio.read(physical, 4) : this.view.getUint32(host, true);
+  }
+  read64(physical: number): bigint {
+    return BigInt(this.read32(physical)) | (BigInt(this.read32(physical + 4)) << 32n);
+  }
+  /** For the page walker's accessed and dirty bits: never concerns TLB entries that exist. */
+  write32(physical: number, value: number): void {
+    const host = this.host(physical);
+    if (host === 0) {
+      this.mmio.write(physical, value >>> 0, 4);
+      return;
+    }
+    const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
+    if (this.flags(page) & PAGE_FLAG.ROM) return;
+    this.view.setUint32(host, value, true);
+    this.u8[LAYOUT.pageDirty + page] = DIRTY_FOR_ALL;
+    if (this.flags(page) & PAGE_FLAG.CODE) this.onFlaggedWrite(host, 4);
+  }
+
+  /** Bytes at a physical address; devices read as if byte by byte. */
+  read(physical: number, count: number): Uint8Array {
+    const out = new Uint8Array(count);
+    for (let i = 0; i < count; ) {
+      const address = physical + i;
+      const run = Math.min(count - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
+      const host = this.host(address);
+      if (host !== 0) out.set(this.u8.subarray(host, host + run), i);
+      else for (let k = 0; k < run; k++) out[i + k] = this.mmio.read(address + k, 1);
+      i += run;
+    }
+    return out;
+  }
+
+  /** Device DMA and loaders: like guest writes, but ROM can be filled with `force`. */
+  write(physical: number, bytes: Uint8Array, force = false): void {
+    for (let i = 0; i < bytes.length; ) {
+      const address = physical + i;
+      const run = Math.min(bytes.length - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
+      const host = this.host(address);
+      if (host === 0) {
+        for (let k = 0; k < run; k++) this.mmio.write(address + k, bytes[i + k], 1);
+      } else {
+        const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
+        const flags = this.flags(page);
+        if (force || !(flags & PAGE_FLAG.ROM)) {
+          this.u8.set(bytes.subarray(i, i + run), host);
+          this.u8[LAYOUT.pageDirty + page] = DIRTY_FOR_ALL;
+          if (flags & (PAGE_FLAG.CODE | PAGE_FLAG.TABLE)) this.onFlaggedWrite(host, run);
+        }
+      }
+      i += run;
+    }
+  }
+
+  mmioRead(physical: number, width: Width): number {
+    return this.mmio.read(physical, width);
+  }
+  mmioWrite(physical: number, value: number, width: Width): void {
+    this.mmio.write(physical, value >>> 0, width);
+  }
+}

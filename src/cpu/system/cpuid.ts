@@ -1,0 +1,154 @@
+import { EAX, EBX, ECX, EDX } from '../../isa/cpu-state.js';
+import { utf8Encode } from '../../base/platform.js';
+import type { CpuContext } from './context.js';
+
+/** EAX EBX ECX EDX. */
+export type CpuidLeaf = readonly [number, number, number, number];
+
+/** What the CPU says about itself: part of the machine's configuration and of every recording. Plain JSON. */
+export interface CpuidConfig {
+  /** Twelve ASCII characters. */
+  readonly vendor: string;
+  readonly family: number;
+  readonly model: number;
+  readonly stepping: number;
+  /** At most 47 ASCII characters. */
+  readonly brand: string;
+  /** Names as in FEATURE_BITS. */
+  readonly features: readonly string[];
+  /** Microcode revision, read from IA32_BIOS_SIGN_ID. */
+  readonly microcode: number;
+  /** Leaf 2: cache and TLB descriptors. */
+  readonly cacheDescriptors: CpuidLeaf;
+  /** Leaf 8000_0006 ECX: second-level cache. */
+  readonly level2Cache: number;
+}
+
+/** Leaf 1: [register, bit]. */
+const FEATURE_BITS: Readonly<Record<string, readonly [typeof ECX | typeof EDX, number]>> = {
+  FPU: [EDX, 0],
+  DE: [EDX, 2],
+  PSE: [EDX, 3],
+  TSC: [EDX, 4],
+  MSR: [EDX, 5],
+  PAE: [EDX, 6],
+  MCE: [EDX, 7],
+  CX8: [EDX, 8],
+  SEP: [EDX, 11],
+  MTRR: [EDX, 12],
+  PGE: [EDX, 13],
+  MCA: [EDX, 14],
+  CMOV: [EDX, 15],
+  PAT: [EDX, 16],
+  PSE36: [EDX, 17],
+  MMX: [EDX, 23],
+  FXSR: [EDX, 24],
+  SSE: [EDX, 25],
+  SSE2: [EDX, 26],
+  SSE3: [ECX, 0],
+};
+
+/**
+ * An i686 with SSE2. It carries the signature of the first Atom: that core executes in order, so guests know that no
+ * speculation needs to be worked around, and leave out code that would only cost time here. There is no local APIC, no
+ * MTRR and no machine check to look after.
+ */
+export const DEFAULT_CPUID: CpuidConfig = {
+  vendor: 'GenuineIntel',
+  family: 6,
+  model: 0x1c,
+  stepping: 2,
+  brand: 'guestreel i686 with SSE2',
+  features: [
+    'FPU',
+    'DE',
+    'PSE',
+    'TSC',
+    'MSR',
+    'PAE',
+    'CX8',
+    'SEP',
+    'PGE',
+    'CMOV',
+    'PSE36',
+    'MMX',
+    'FXSR',
+    'SSE',
+    'SSE2',
+  ],
+  microcode: 0x218,
+  // TLBs of 32 and 64 entries for 4 KiB pages, 16 KiB first-level caches, 256 KiB second-level cache.
+  cacheDescriptors: [0x0302_0101, 0, 0, 0x0c04_0882],
+  level2Cache: 0x0100_6020,
+};
+
+const LAST_BASIC = 2;
+const LAST_EXTENDED = 0x8000_0008;
+/** Leaf 8000_0007 EDX: the TSC runs at one rate always. */
+const INVARIANT_TSC = 0x100;
+/** Leaf 8000_0008: 36 physical, 32 linear address bits. */
+const ADDRESS_BITS = 0x2024;
+
+/** Little-endian 32-bit words of `text` padded with zeros to `count` words. */
+function words(text: string, count: number): number[] {
+  const bytes = new Uint8Array(4 * count);
+  bytes.set(utf8Encode(text).subarray(0, 4 * count));
+  const view = new DataView(bytes.buffer);
+  return Array.from({ length: count }, (_, i) => view.getUint32(4 * i, true));
+}
+
+/** Leaf 1's EAX and the reset value of EDX: extended family and model, then family, model, stepping. */
+export function cpuidSignature(config: CpuidConfig): number {
+  const { family, model, stepping } = config;
+  const baseFamily = Math.min(family, 15);
+  return ((family - baseFamily) << 20) | ((model >> 4) << 16) | (baseFamily << 8) | ((model & 15) << 4) | stepping;
+}
+
+function featureWord(config: CpuidConfig, register: number): number {
+  let word = 0;
+  for (const name of config.features) {
+    const bit = FEATURE_BITS[name];
+    if (bit !== undefined && bit[0] === register) word |= 1 << bit[1];
+  }
+  return word >>> 0;
+}
+
+/** A basic leaf beyond the last gives the last one's data (SDM 2, CPUID). */
+export function cpuidLeaf(config: CpuidConfig, requested: number): CpuidLeaf {
+  const known = requested <= LAST_BASIC || (requested >= 0x8000_0000 && requested <= LAST_EXTENDED);
+  const leaf = known ? requested : LAST_BASIC;
+  switch (leaf) {
+    case 0: {
+      const [first, second, third] = words(config.vendor, 3);
+      return [LAST_BASIC, first, third, second];
+    }
+    case 1:
+      return [cpuidSignature(config), 0, featureWord(config, ECX), featureWord(config, EDX)];
+    case 2:
+      return config.cacheDescriptors;
+    case 0x8000_0000:
+      return [LAST_EXTENDED, 0, 0, 0];
+    case 0x8000_0002:
+    case 0x8000_0003:
+    case 0x8000_0004: {
+      const part = words(config.brand, 12).slice((leaf - 0x8000_0002) * 4);
+      return [part[0], part[1], part[2], part[3]];
+    }
+    case 0x8000_0006:
+      return [0, 0, config.level2Cache, 0];
+    case 0x8000_0007:
+      return [0, 0, 0, INVARIANT_TSC];
+    case 0x8000_0008:
+      return [ADDRESS_BITS, 0, 0, 0];
+    default:
+      return [0, 0, 0, 0];
+  }
+}
+
+export function cpuid(ctx: CpuContext): void {
+  const [eax, ebx, ecx, edx] = cpuidLeaf(ctx.cpuid, ctx.state.gpr(EAX));
+  ctx.state.setGpr(EAX, eax);
+  ctx.state.setGpr(EBX, ebx);
+  ctx.state.setGpr(ECX, ecx);
+  ctx.state.setGpr(EDX, edx);
+}

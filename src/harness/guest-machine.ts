@@ -1,0 +1,246 @@
+import { CodedError } from '../base/errors.js';
+import { utf8Encode } from '../base/platform.js';
+import type { Tick } from '../core/clock.js';
+import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.js';
+import type { MachineStop } from '../machine/machine.js';
+import type { Pc } from '../machine/pc.js';
+import type { LiveSession } from '../replay/live-session.js';
+import type { RecordingControl } from '../replay/recording-control.js';
+import { SerialConsole } from './console.js';
+import type { MachineEvents } from './machine-events.js';
+import type { Events } from './events.js';
+import { readLinearMemory, registersOf } from './inspect.js';
+import type { HostServices } from './services.js';
+
+/** When run() returns; whichever comes first. Without any: when the machine stops. */
+export interface Until {
+  /** Text of COM1 behind the last match. */
+  readonly serial?: RegExp;
+  /** Label of a mark, or name of a phase that begins. */
+  readonly mark?: string;
+  /** Absolute tick. */
+  readonly ticks?: Tick;
+  /** Text screen. */
+  readonly screen?: RegExp;
+}
+
+export type StopReason =
+  | { readonly kind: 'matched'; readonly what: 'serial' | 'mark' | 'screen' | 'ticks' }
+  | MachineStop
+  | { readonly kind: 'interrupted' };
+
+export interface RunOptions {
+  readonly until?: Until;
+  readonly signal?: AbortSignal;
+  /** Called between slices. */
+  readonly onProgress?: (tick: Tick) => void;
+}
+
+/** Keeps a live machine from running ahead of the wall clock. */
+export interface Pacer {
+  start(tick: Tick): void;
+  /** Highest tick allowed now. */
+  limit(): Tick;
+  /** Milliseconds until `tick` is allowed. */
+  waitMs(tick: Tick): number;
+}
+
+export interface GuestMachineParts {
+  readonly pc: Pc;
+  readonly session: LiveSession;
+  readonly control: RecordingControl;
+  readonly services: HostServices;
+  readonly events: Events<MachineEvents>;
+  readonly pacer: Pacer | null;
+  /** Ticks between looks at the host. */
+  readonly sliceTicks: number;
+  /** Principal checks of the host's own requests. Throws DENIED. */
+  readonly authorize: (action: 'start' | 'stop' | 'mark', name: string) => void;
+  readonly setPolicy: (text: string) => void;
+}
+
+/** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
+const FLUSH_MS = 200;
+/** The event loop gets its turn this often. */
+const YIELD_MS = 20;
+const SCREEN_MS = 50;
+
+/** A live machine in the hands of a program: run it, type at it, look at it, record it. */
+export class GuestMachine {
+  readonly #parts: GuestMachineParts;
+  readonly #console: SerialConsole;
+  #markSeen: ((label: string) => void) | null = null;
+  #closed = false;
+  #running = false;
+
+  constructor(parts: GuestMachineParts) {
+    this.#parts = parts;
+    this.#console = new SerialConsole(parts.pc);
+    const seen = (label: string): void => this.#markSeen?.(label);
+    parts.events.on('mark', (e) => seen(e.label));
+    parts.events.on('phase', (e) => {
+      if (e.type === 'begin') seen(e.name);
+    });
+  }
+
+  get tick(): Tick {
+    return this.#parts.session.tick;
+  }
+  get nsPerTick(): number {
+    return this.#parts.pc.config.nsPerTick;
+  }
+  get epoch(): number {
+    return this.#parts.session.epoch;
+  }
+  /** What COM1 has sent, Latin-1. */
+  get serialText(): string {
+    return this.#console.text;
+  }
+  /** The text screen, rows joined by line feeds. */
+  screenText(): string {
+    return this.#parts.pc.vga.screenText();
+  }
+  registers(): Record<string, number> {
+    return registersOf(this.#parts.pc);
+  }
+  readMemory(linear: number, length: number): Uint8Array {
+    return readLinearMemory(this.#parts.pc, linear, length);
+  }
+  onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
+    return this.#console.listen(listener);
+  }
+
+  /** Adds a listener. */
+  on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): this {
+    this.#parts.events.on(name, handler);
+    return this;
+  }
+
+  // ---- inputs
+  typeSerial(text: string | Uint8Array, port = 0): void {
+    const bytes = typeof text === 'string' ? utf8Encode(text) : text;
+    const payload = new Uint8Array(1 + bytes.length);
+    payload[0] = port;
+    payload.set(bytes, 1);
+    this.#parts.session.send('serial', payload);
+  }
+  typeKeys(text: string): void {
+    this.#parts.session.send('key', scanCodesForText(text));
+  }
+  /** E.g. `ctrl-alt-delete`, `f10`. */
+  pressKeys(combination: string): void {
+    this.#parts.session.send('key', scanCodesForKeys(combination));
+  }
+  reset(): void {
+    this.#parts.session.send('reset', new Uint8Array(0));
+  }
+  powerButton(): void {
+    this.#parts.session.send('power-button', new Uint8Array(0));
+  }
+  /** A new policy; takes effect between requests. Throws CONFIG and keeps the old one when it is invalid. */
+  setPolicy(text: string): void {
+    this.#parts.setPolicy(text);
+  }
+
+  // ---- execution
+  async run(options: RunOptions = {}): Promise<StopReason> {
+    if (this.#closed) throw new CodedError('STATE', 'the machine is closed');
+    if (this.#running) throw new CodedError('STATE', 'the machine is running already', { hint: 'await the first run()' });
+    this.#running = true;
+    try {
+      return await this.#run(options);
+    } finally {
+      this.#running = false;
+      this.#markSeen = null;
+      this.#console.forget();
+      this.#parts.control.flush();
+    }
+  }
+
+  async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
+    const { session, services, control, pacer } = this.#parts;
+    let matched: 'serial' | 'mark' | 'screen' | 'ticks' | null = null;
+    const match = (what: 'serial' | 'mark'): void => {
+      matched = what;
+      session.machine.requestBreak();
+    };
+    if (until.serial !== undefined && this.#console.expect(until.serial, () => match('serial'))) {
+      return { kind: 'matched', what: 'serial' };
+    }
+    this.#markSeen = (label) => {
+      if (label === until.mark) match('mark');
+    };
+    pacer?.start(this.tick);
+    let [lastFlush, lastYield, lastScreen] = [services.monotonicMs(), services.monotonicMs(), -Infinity];
+    for (;;) {
+      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks);
+      if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
+      const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
+      const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
+      const now = services.monotonicMs();
+      if (now - lastFlush >= FLUSH_MS) {
+        control.flush();
+        lastFlush = now;
+      }
+      if (matched === null && until.screen !== undefined && now - lastScreen >= SCREEN_MS) {
+        lastScreen = now;
+        if (until.screen.test(this.screenText())) matched = 'screen';
+      }
+      if (matched !== null) return { kind: 'matched', what: matched };
+      if (stop !== null && !(stop.kind === 'halted' && session.hasInput)) return this.#stopped(stop);
+      if (signal?.aborted) return { kind: 'interrupted' };
+      const waitMs = pacer === null ? 0 : pacer.waitMs(this.tick + 1);
+      if (waitMs > 0 || now - lastYield >= YIELD_MS) {
+        onProgress?.(this.tick);
+        await services.pause(Math.min(waitMs, YIELD_MS));
+        lastYield = services.monotonicMs();
+      }
+    }
+  }
+
+  /** A machine that ended takes its recording with it. */
+  #stopped(stop: MachineStop): StopReason {
+    if (stop.kind !== 'halted' && this.#parts.control.active !== null) this.#end(stop.kind, undefined);
+    return stop;
+  }
+
+  #end(reason: string, by: string | undefined): string {
+    const { file, name } = this.#parts.control.stop(reason, by);
+    this.#parts.events.emit('recording', { state: 'stopped', name, file, reason });
+    return file;
+  }
+
+  // ---- recording
+  get recording(): { readonly id: string; readonly name: string; readonly file: string } | null {
+    const active = this.#parts.control.active;
+    return active === null ? null : { id: active.id, name: active.name, file: active.file };
+  }
+
+  /** Starts a recording here. Returns its id. */
+  async startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string> {
+    this.#parts.authorize('start', options.name);
+    const { id, name, file } = this.#parts.control.start({ name: options.name, reason: options.reason ?? '', by: 'host:user' });
+    this.#parts.events.emit('recording', { state: 'started', name, file, reason: options.reason ?? '' });
+    return id;
+  }
+
+  /** Sets a mark here; without a recording it is only reported to listeners. */
+  async mark(label: string, value = 0): Promise<void> {
+    this.#parts.authorize('mark', label);
+    this.#parts.control.mark({ type: 'mark', label, value, by: 'host:user' }, this.tick);
+    this.#parts.events.emit('mark', { label, value, tick: this.tick, by: 'host:user' });
+  }
+
+  /** Ends the recording. Returns its file. */
+  async stopRecording(): Promise<string> {
+    this.#parts.authorize('stop', this.#parts.control.active?.name ?? '');
+    return this.#end('stopped', 'host:user');
+  }
+
+  /** Ends a recording that is still running and lets the machine go. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#parts.control.active !== null) this.#end('closed', 'host:user');
+  }
+}

@@ -1,0 +1,17 @@
+import type { MmioBus } from '../core/bus.js';
+import { Cpu } from '../cpu/cpu.js';
+import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
+import { cpuCode } from './cpu-code.js';
+
+/** A CPU with RAM and nothing else: ports read as ones, no interrupts. For vectors and tests. */
+export function createBareCpu(options: { readonly ramBytes: number; readonly mmio: MmioBus }): Cpu {
+  return new Cpu({
+    ...options,
+    code: cpuCode(),
+    io: { read: (_port, width) => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1), write: () => {}, exempt: () => false },
+    nsPerTick: 4,
+    cpuid: DEFAULT_CPUID,
+    acknowledge: () => 0xff,
+    onFerr: () => {},
+  });
+}

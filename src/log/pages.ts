@@ -1,0 +1,194 @@
+import { assert } from '../base/assert.js';
+import { ByteReader, ByteWriter } from '../base/bytes.js';
+import { CodedError } from '../base/errors.js';
+import type { Hashing } from '../base/hash.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.js';
+
+/**
+ * An image of pages (RAM, a frame buffer) as a list of runs. Each block starts with the image's page count and the
+ * block's first page, and goes on where the block before it ended:
+ *   u8 kind, u32 page count, and for COPY a u32 source page, for INLINE the pages themselves.
+ */
+const enum Run {
+  /** Pages of zeros. */
+  ZERO = 0,
+  /** The pages follow. */
+  INLINE = 1,
+  /** Equal to the pages of this image that start at the source page, all of which lie before. */
+  COPY = 2,
+  /** As in the state before this one in the recording; not in a snapshot. */
+  KEEP = 3,
+}
+
+/** Inline pages of one block: with every run's header it stays below the largest payload of an entry. */
+const BLOCK_PAGES = 248;
+/** Runs of one block, for the same reason. */
+const BLOCK_RUNS = 1024;
+
+/** Pages to be encoded. What it returns must not change until the writer has taken it. */
+export interface PageSource {
+  readonly pageCount: number;
+  /** PAGE_SIZE bytes, aligned to 4 within their buffer. */
+  page(index: number): Uint8Array;
+  /** True if the page is as it was in the state before this one; only asked for checkpoints. */
+  unchanged?(index: number): boolean;
+}
+
+/** The pages of `bytes`, a whole number of them. */
+export function pagesOf(bytes: Uint8Array): PageSource {
+  assert(bytes.length % PAGE_SIZE === 0, `${bytes.length} bytes are no whole number of pages`);
+  return {
+    pageCount: bytes.length >>> PAGE_SHIFT,
+    page: (index) => bytes.subarray(index << PAGE_SHIFT, (index + 1) << PAGE_SHIFT),
+  };
+}
+
+function isZero(page: Uint8Array): boolean {
+  const words = new Uint32Array(page.buffer, page.byteOffset, PAGE_SIZE / 4);
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
+}
+
+interface PendingRun {
+  kind: Run;
+  first: number;
+  count: number;
+  source: number;
+}
+
+/** Finds what each page is; remembers the first page of every content. */
+class PageClassifier {
+  readonly #firstOf = new Map<string, number>();
+
+  constructor(
+    private readonly pages: PageSource,
+    private readonly hashing: Hashing,
+    private readonly mayKeep: boolean,
+  ) {}
+
+  classify(index: number): { kind: Run; source: number } {
+    if (this.mayKeep && this.pages.unchanged?.(index) === true) return { kind: Run.KEEP, source: 0 };
+    const page = this.pages.page(index);
+    if (isZero(page)) return { kind: Run.ZERO, source: 0 };
+    // By SHA-256, not by a faster checksum: a guest could fill its RAM with collisions.
+    const digest = this.hashing.sha256(page);
+    const key = String.fromCharCode(...new Uint16Array(digest.buffer, digest.byteOffset, 16));
+    const first = this.#firstOf.get(key);
+    if (first !== undefined) return { kind: Run.COPY, source: first };
+    this.#firstOf.set(key, index);
+    return { kind: Run.INLINE, source: 0 };
+  }
+}
+
+/** Encodes an image block by block; `mayKeep` where a state before this one exists. */
+export function* encodePages(pages: PageSource, hashing: Hashing, mayKeep: boolean): Generator<Uint8Array> {
+  const classifier = new PageClassifier(pages, hashing, mayKeep);
+  let first = 0;
+  do {
+    const runs: PendingRun[] = [];
+    let inline = 0;
+    let index = first;
+    for (; index < pages.pageCount && inline < BLOCK_PAGES; index++) {
+      const { kind, source } = classifier.classify(index);
+      const run = runs.at(-1);
+      if (run?.kind === kind && (kind !== Run.COPY || run.source + run.count === source)) {
+        run.count++;
+      } else {
+        runs.push({ kind, first: index, count: 1, source });
+      }
+      if (kind === Run.INLINE) inline++;
+      if (runs.length === BLOCK_RUNS) {
+        index++;
+        break;
+      }
+    }
+    yield writeBlock(pages, first, runs, inline);
+    first = index;
+  } while (first < pages.pageCount);
+}
+
+function writeBlock(pages: PageSource, first: number, runs: readonly PendingRun[], inline: number): Uint8Array {
+  const out = new ByteWriter(8 + 9 * runs.length + inline * PAGE_SIZE);
+  out.u32(pages.pageCount).u32(first);
+  for (const run of runs) {
+    out.u8(run.kind).u32(run.count);
+    if (run.kind === Run.COPY) out.u32(run.source);
+    if (run.kind !== Run.INLINE) continue;
+    for (let i = 0; i < run.count; i++) out.raw(pages.page(run.first + i));
+  }
+  return out.finish();
+}
+
+/** Decodes the blocks of one image in order. */
+export class PageDecoder {
+  #target: Uint8Array | undefined;
+  #pageCount = 0;
+  #next = 0;
+
+  /** `allocate` gives the bytes to decode into; for a checkpoint they hold the state before it. */
+  constructor(
+    private readonly allocate: (pageCount: number) => Uint8Array,
+    private readonly mayKeep: boolean,
+    private readonly where: string,
+  ) {}
+
+  #damaged(message: string): CodedError {
+    return new CodedError('DAMAGED', message, { where: this.where });
+  }
+
+  apply(block: Uint8Array): void {
+    const input = new ByteReader(block, this.where);
+    const pageCount = input.u32();
+    const first = input.u32();
+    if (this.#target === undefined) this.#begin(pageCount);
+    if (pageCount !== this.#pageCount) throw this.#damaged('the blocks of an image disagree on its size');
+    if (first !== this.#next) throw this.#damaged(`page ${first} where page ${this.#next} is expected`);
+    while (input.remaining > 0) this.#run(input, this.#target!);
+  }
+
+  #begin(pageCount: number): void {
+    const target = this.allocate(pageCount);
+    if (target.length !== pageCount * PAGE_SIZE) {
+      throw new CodedError('MISMATCH', `an image of ${pageCount} pages where ${target.length} bytes fit`, {
+        where: this.where,
+      });
+    }
+    this.#target = target;
+    this.#pageCount = pageCount;
+  }
+
+  #run(input: ByteReader, target: Uint8Array): void {
+    const kind = input.u8();
+    const count = input.u32();
+    if (count === 0 || count > this.#pageCount - this.#next) throw this.#damaged(`a run of ${count} pages`);
+    const from = this.#next * PAGE_SIZE;
+    const to = from + count * PAGE_SIZE;
+    switch (kind) {
+      case Run.ZERO:
+        target.fill(0, from, to);
+        break;
+      case Run.INLINE:
+        target.set(input.raw(count * PAGE_SIZE), from);
+        break;
+      case Run.COPY: {
+        const source = input.u32();
+        if (source + count > this.#next) throw this.#damaged(`a copy of page ${source} before it is known`);
+        target.copyWithin(from, source * PAGE_SIZE, (source + count) * PAGE_SIZE);
+        break;
+      }
+      case Run.KEEP:
+        if (!this.mayKeep) throw this.#damaged('a snapshot refers to a state before it');
+        break;
+      default:
+        throw this.#damaged(`a run of the unknown kind ${kind}`);
+    }
+    this.#next += count;
+  }
+
+  /** All blocks have been applied. */
+  end(): void {
+    if (this.#target === undefined || this.#next !== this.#pageCount) {
+      throw this.#damaged(`an image ends after ${this.#next} of ${this.#pageCount} pages`);
+    }
+  }
+}

@@ -1,0 +1,72 @@
+import { assert } from '../base/assert.js';
+import type { Hashing } from '../base/hash.js';
+import type { Tick } from '../core/clock.js';
+import { MAX_PAYLOAD_BYTES } from './chunk-builder.js';
+import { ENTRY_KINDS, topicText } from './entries.js';
+import { encodePages, type PageSource } from './pages.js';
+
+/** One named part of a state: bytes as they are, or pages. */
+export type StateSection =
+  { readonly name: string; readonly bytes: Uint8Array } | { readonly name: string; readonly pages: PageSource };
+
+export type StateKind = 'snapshot' | 'checkpoint';
+
+/** A message that has its place but is not in a chunk yet. */
+export interface PendingMessage {
+  readonly topic: string;
+  readonly tick: Tick;
+  readonly sequence: number;
+  readonly payload: Uint8Array;
+}
+
+/** Data bytes of one block of a bytes section: the flag goes in front. */
+const BLOCK_BYTES = MAX_PAYLOAD_BYTES - 1;
+
+function* cut(bytes: Uint8Array): Generator<Uint8Array> {
+  let at = 0;
+  do {
+    yield bytes.subarray(at, at + BLOCK_BYTES);
+    at += BLOCK_BYTES;
+  } while (at < bytes.length);
+}
+
+/**
+ * The messages of one state: its manifest, then the blocks of each section in order; a block's sequence number counts
+ * within its section. A generator, so that the work is done when a block is wanted.
+ */
+export function* stateMessages(
+  kind: StateKind,
+  tick: Tick,
+  sections: readonly StateSection[],
+  hashing: Hashing,
+): Generator<PendingMessage> {
+  const references = sections.map((section) => ({
+    name: section.name,
+    encoding: 'pages' in section ? ('pages' as const) : ('bytes' as const),
+  }));
+  const manifest = ENTRY_KINDS[kind].payload.encode({ sections: references });
+  yield { topic: topicText(kind), tick, sequence: 0, payload: manifest };
+  const { payload } = ENTRY_KINDS[`${kind}-block`];
+  for (const section of sections) {
+    const topic = topicText(`${kind}-block`, section.name);
+    const blocks = 'pages' in section ? encodePages(section.pages, hashing, kind === 'checkpoint') : cut(section.bytes);
+    let sequence = 0;
+    let next = blocks.next();
+    while (next.done !== true) {
+      const data = next.value;
+      next = blocks.next();
+      yield { topic, tick, sequence: sequence++, payload: payload.encode({ last: next.done === true, data }) };
+    }
+  }
+}
+
+export function stateBytes(sections: readonly StateSection[]): number {
+  let total = 0;
+  const names = new Set<string>();
+  for (const section of sections) {
+    assert(section.name !== '' && !names.has(section.name), `a second or nameless section "${section.name}"`);
+    names.add(section.name);
+    total += 'pages' in section ? section.pages.pageCount * 4096 : section.bytes.length;
+  }
+  return total;
+}

@@ -1,0 +1,61 @@
+import { CodedError } from '../base/errors.js';
+import { MIB } from '../base/units.js';
+import { MAX_RAM_BYTES } from '../cpu/memory/layout.js';
+
+/**
+ * What a machine is made of: everything that must be equal for a recording to replay. It is part of every recording
+ * (meta.machine), so all of it is JSON.
+ */
+export interface MachineConfig {
+  /** RAM, bytes; a multiple of 1 MiB. */
+  readonly memoryBytes: number;
+  readonly nsPerTick: number;
+  /** Start of the real-time clock, seconds since 1970 UTC. */
+  readonly epochSeconds: number;
+  /** UARTs present: COM1 first, 0 to 2. */
+  readonly serialPorts: number;
+  /** SHA-256 of the boot ROM, null without one. */
+  readonly romSha256: string | null;
+  /** Size of the boot disk, 0 without one. */
+  readonly bootDiskBytes: number;
+}
+
+export const DEFAULT_MEMORY_BYTES = 128 * MIB;
+export const DEFAULT_NS_PER_TICK = 4;
+const MIN_MEMORY_BYTES = 2 * MIB;
+
+/** Parses QEMU's notation: `128`, `128M`, `1G`, `65536K`. A bare number counts MiB. */
+export function parseMemorySize(text: string): number {
+  const match = /^(\d+)([KMG]?)B?$/i.exec(text.trim());
+  const unit = { K: 1024, M: MIB, G: 1024 * MIB, '': MIB }[(match?.[2] ?? '').toUpperCase()];
+  const bytes = match === null || unit === undefined ? NaN : Number(match[1]) * unit;
+  if (!(bytes >= MIN_MEMORY_BYTES && bytes <= MAX_RAM_BYTES) || bytes % MIB !== 0) {
+    throw new CodedError('USAGE', `"${text}" is no memory size guestreel can have`, {
+      hint: `whole MiB from ${MIN_MEMORY_BYTES / MIB}M to ${MAX_RAM_BYTES / MIB}M, e.g. 128M`,
+    });
+  }
+  return bytes;
+}
+
+/** Checks a configuration that came from a file. */
+export function parseMachineConfig(value: Readonly<Record<string, unknown>>, source: string): MachineConfig {
+  const number = (name: string, low: number, high: number): number => {
+    const n = value[name];
+    if (typeof n !== 'number' || !Number.isSafeInteger(n) || n < low || n > high) {
+      throw new CodedError('DAMAGED', `machine.${name} is ${JSON.stringify(n)}`, { where: source });
+    }
+    return n;
+  };
+  const rom = value.romSha256;
+  if (rom !== null && typeof rom !== 'string') throw new CodedError('DAMAGED', 'machine.romSha256 is no hash', { where: source });
+  const memoryBytes = number('memoryBytes', MIN_MEMORY_BYTES, MAX_RAM_BYTES);
+  if (memoryBytes % MIB !== 0) throw new CodedError('DAMAGED', 'machine.memoryBytes is no whole MiB', { where: source });
+  return {
+    memoryBytes,
+    nsPerTick: number('nsPerTick', 1, 1024),
+    epochSeconds: number('epochSeconds', 0, 253_402_300_799),
+    serialPorts: number('serialPorts', 0, 2),
+    romSha256: rom,
+    bootDiskBytes: number('bootDiskBytes', 0, 64 * MIB),
+  };
+}

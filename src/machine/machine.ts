@@ -1,0 +1,238 @@
+import { ByteReader, ByteWriter } from '../base/bytes.js';
+import { CodedError } from '../base/errors.js';
+import type { Hashing } from '../base/hash.js';
+import { PAGE_SHIFT } from '../base/units.js';
+import type { Tick } from '../core/clock.js';
+import type { Device } from '../core/device.js';
+import type { InputGate, InputKind } from '../core/input-gate.js';
+import { readState, writeState } from '../core/state.js';
+import type { TimerQueue } from '../core/timers.js';
+import type { Cpu } from '../cpu/cpu.js';
+import { DIRTY } from '../cpu/memory/layout.js';
+
+/** Why a machine cannot go on by itself. */
+export type MachineStop =
+  | { readonly kind: 'powered-off' }
+  | { readonly kind: 'exit'; readonly code: number }
+  | { readonly kind: 'triple-fault' }
+  /** Halted with no timer armed: only an input can wake it. */
+  | { readonly kind: 'halted' };
+
+/** One named part of a snapshot. */
+export interface Section {
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** All state of a machine between two instructions, RAM apart. */
+export interface StateSnapshot {
+  readonly tick: Tick;
+  readonly sections: readonly Section[];
+}
+
+/** Hash of a machine's state at a tick; see docs/determinism.md. */
+export interface Digest {
+  readonly tick: Tick;
+  /** SHA-256 of every section, by name. */
+  readonly sections: ReadonlyMap<string, Uint8Array>;
+  /** SHA-256 over number and contents of the RAM pages written since the last digest. */
+  readonly ram: Uint8Array;
+  readonly pages: readonly number[];
+}
+
+export interface MachineParts {
+  readonly cpu: Cpu;
+  readonly timers: TimerQueue;
+  readonly gate: InputGate;
+  readonly devices: readonly Device[];
+  readonly hashing: Hashing;
+}
+
+/** A deterministic PC: parts and the loop that runs them. Wiring is in pc.ts. */
+export class Machine {
+  readonly cpu: Cpu;
+  readonly timers: TimerQueue;
+  readonly gate: InputGate;
+  readonly devices: readonly Device[];
+  readonly hashing: Hashing;
+  #stop: MachineStop | null = null;
+  #resetRequested = false;
+  #breakRequested = false;
+
+  constructor(parts: MachineParts) {
+    this.cpu = parts.cpu;
+    this.timers = parts.timers;
+    this.gate = parts.gate;
+    this.devices = parts.devices;
+    this.hashing = parts.hashing;
+    this.timers.onEarlier = (deadline) => this.cpu.cutAt(deadline);
+  }
+
+  get tick(): Tick {
+    return this.cpu.now;
+  }
+
+  /** Why the machine ended, or null while it can go on. */
+  get stop(): MachineStop | null {
+    return this.#stop;
+  }
+
+  /** The machine ends behind the instruction in flight. */
+  end(stop: MachineStop): void {
+    this.#stop ??= stop;
+    this.cpu.cut();
+  }
+
+  /** Power-on reset behind the instruction in flight, asked for by guest or host. */
+  requestReset(): void {
+    this.#resetRequested = true;
+    this.cpu.cut();
+  }
+
+  /** run() returns behind the instruction in flight. */
+  requestBreak(): void {
+    this.#breakRequested = true;
+    this.cpu.cut();
+  }
+
+  /**
+   * Runs to tick `until` exactly (timers due then have not fired yet), or until the machine stops or a break is asked
+   * for. Where the calls are cut never changes what happens.
+   */
+  run(until: Tick): MachineStop | null {
+    const { cpu, timers } = this;
+    for (;;) {
+      if (this.#breakRequested) {
+        this.#breakRequested = false;
+        return null;
+      }
+      if (this.#stop !== null) return this.#stop;
+      if (this.#resetRequested) this.#reset();
+      if (cpu.now >= until) return null;
+      timers.runDue(cpu.now);
+      if (this.#stop !== null || this.#resetRequested) continue;
+      cpu.takeInterrupt();
+      if (cpu.shutdown) {
+        this.#stop = { kind: 'triple-fault' };
+      } else if (cpu.halted) {
+        const next = Math.min(timers.next, until);
+        if (next === Infinity) return { kind: 'halted' };
+        cpu.now = Math.max(next, cpu.now);
+      } else {
+        cpu.run(Math.min(until, timers.next));
+        if (cpu.shutdown) this.#stop ??= { kind: 'triple-fault' };
+      }
+    }
+  }
+
+  /** Delivers an input at the present boundary: behind the timers of this tick, before interrupts are taken. */
+  admit(kind: InputKind, payload: Uint8Array): void {
+    this.timers.runDue(this.cpu.now);
+    this.gate.admit(kind, payload);
+  }
+
+  #reset(): void {
+    this.#resetRequested = false;
+    for (const device of this.devices) device.reset();
+    this.cpu.reset();
+  }
+
+  // ---- state
+  /** CPU, timers and devices. RAM is read through `cpu.physical`. */
+  save(): StateSnapshot {
+    this.cpu.settle();
+    const sections: Section[] = [];
+    const add = (name: string, write: (out: ByteWriter) => void): void => {
+      const out = new ByteWriter();
+      write(out);
+      sections.push({ name, bytes: out.finish() });
+    };
+    add('cpu', (out) => this.cpu.state.save(out));
+    add('timers', (out) => this.timers.save(out));
+    add('machine', (out) => {
+      out.u8(this.cpu.physical.a20 ? 1 : 0);
+      out.u8(this.#resetRequested ? 1 : 0);
+      out.text(this.#stop === null ? '' : JSON.stringify(this.#stop));
+    });
+    for (const device of this.devices) {
+      add(device.id, (out) => {
+        out.text(device.kind).u32(device.version);
+        writeState(out, device.schema, device.state);
+      });
+    }
+    return { tick: this.tick, sections };
+  }
+
+  /** The opposite of save(); RAM must already hold the snapshot's pages. Throws MISMATCH or DAMAGED. */
+  restore(snapshot: StateSnapshot): void {
+    const left = new Map(snapshot.sections.map((s) => [s.name, s.bytes]));
+    const take = (name: string, read: (input: ByteReader) => void): void => {
+      const bytes = left.get(name);
+      if (bytes === undefined) {
+        throw new CodedError('MISMATCH', `the snapshot has no section "${name}" that this machine needs`);
+      }
+      left.delete(name);
+      const input = new ByteReader(bytes, `snapshot section "${name}"`);
+      read(input);
+      input.end();
+    };
+    take('cpu', (input) => this.cpu.state.restore(input));
+    take('machine', (input) => {
+      this.cpu.physical.a20 = input.u8() !== 0;
+      this.#resetRequested = input.u8() !== 0;
+      const stop = input.text();
+      this.#stop = stop === '' ? null : (JSON.parse(stop) as MachineStop);
+    });
+    for (const device of this.devices) {
+      take(device.id, (input) => {
+        const kind = input.text();
+        const version = input.u32();
+        if (kind !== device.kind || version !== device.version) {
+          throw new CodedError(
+            'MISMATCH',
+            `the snapshot has ${kind} version ${version} where this machine has ${device.kind} version ${device.version}`,
+            { where: input.source },
+          );
+        }
+        readState(input, device.schema, device.state);
+      });
+    }
+    take('timers', (input) => this.timers.restore(input));
+    const [unknown] = left.keys();
+    if (unknown !== undefined) {
+      throw new CodedError('MISMATCH', `the snapshot has a section "${unknown}" that this machine does not know`);
+    }
+    this.cpu.now = snapshot.tick;
+    this.cpu.restored();
+    for (const device of this.devices) device.restored?.();
+    this.#breakRequested = false;
+  }
+
+  /** Hash of the state at this boundary; the RAM part covers what changed since the last call. */
+  digest(): Digest {
+    const { physical, memory } = this.cpu;
+    const { sections } = this.save();
+    const pages = physical.takeDirty(DIRTY.DIGEST);
+    memory.tlb.flushWrites();
+    const numbers = new ByteWriter(pages.length * 4);
+    for (const page of pages) numbers.u32(page);
+    const ram = this.hashing.sha256(numbers.finish(), ...pages.map((p) => physical.page(p)));
+    return {
+      tick: this.tick,
+      sections: new Map(sections.map((s) => [s.name, this.hashing.sha256(s.bytes)])),
+      ram,
+      pages,
+    };
+  }
+
+  /** Starts the next digest's RAM part afresh, as if every page had just been hashed. */
+  clearDirty(observer: number = DIRTY.DIGEST): void {
+    this.cpu.physical.takeDirty(observer);
+    this.cpu.memory.tlb.flushWrites();
+  }
+
+  get ramPages(): number {
+    return this.cpu.physical.ramBytes >>> PAGE_SHIFT;
+  }
+}
+

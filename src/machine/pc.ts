@@ -1,0 +1,122 @@
+import type { Hashing } from '../base/hash.js';
+import { MmioBus, PortBus } from '../core/bus.js';
+import type { Device } from '../core/device.js';
+import { InputGate } from '../core/input-gate.js';
+import { TimerQueue } from '../core/timers.js';
+import type { CpuCode } from '../cpu/code.js';
+import { Cpu } from '../cpu/cpu.js';
+import { LAYOUT } from '../cpu/memory/layout.js';
+import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
+import { Cmos } from '../devices/cmos.js';
+import { Debugcon } from '../devices/debugcon.js';
+import { Dma } from '../devices/dma.js';
+import { I8042 } from '../devices/i8042.js';
+import { Ns16550 } from '../devices/ns16550.js';
+import { Pic } from '../devices/pic.js';
+import { Pit } from '../devices/pit.js';
+import { Port92 } from '../devices/port92.js';
+import { POWER_PORT_COUNT, Power } from '../devices/power.js';
+import { VGA_PORT_COUNT, VgaText } from '../devices/vga-text.js';
+import type { MachineConfig } from './config.js';
+import { Machine } from './machine.js';
+
+/** ACPI fixed hardware: base port and interrupt. */
+export const PM_BASE = 0x600;
+export const SCI_IRQ = 9;
+export const SERIAL_PORTS = [
+  { base: 0x3f8, irq: 4 },
+  { base: 0x2f8, irq: 3 },
+] as const;
+const TEXT_MEMORY = 0xb8000;
+
+export interface PcOptions {
+  readonly config: MachineConfig;
+  readonly code: CpuCode;
+  readonly hashing: Hashing;
+}
+
+/** A wired machine with handles to the parts that the outside talks to. */
+export interface Pc {
+  readonly config: MachineConfig;
+  readonly machine: Machine;
+  readonly pic: Pic;
+  readonly cmos: Cmos;
+  readonly uarts: readonly Ns16550[];
+  readonly keyboard: I8042;
+  readonly vga: VgaText;
+  readonly power: Power;
+}
+
+/** Wires a PC/AT. The only place that knows which chip sits at which port and line. */
+export function createPc({ config, code, hashing }: PcOptions): Pc {
+  const ports = new PortBus();
+  const mmio = new MmioBus();
+  const timers = new TimerQueue();
+  const gate = new InputGate();
+  const devices: Device[] = [];
+  const add = <D extends Device>(device: D): D => {
+    devices.push(device);
+    return device;
+  };
+
+  const pic = add(new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: 1 << SCI_IRQ }));
+  const cpu: Cpu = new Cpu({
+    code,
+    ramBytes: config.memoryBytes,
+    mmio,
+    io: { read: (p, w) => ports.read(p, w), write: (p, v, w) => ports.write(p, v, w), exempt: () => false },
+    nsPerTick: config.nsPerTick,
+    cpuid: DEFAULT_CPUID,
+    acknowledge: () => pic.acknowledge(),
+    onFerr: (level) => pic.line(13).set(level),
+  });
+  ports.map('pic', 0x20, 2, pic.masterPorts);
+  ports.map('pic', 0xa0, 2, pic.slavePorts);
+  ports.map('pic', 0x4d0, 2, pic.elcrPorts);
+  const clock = cpu;
+  const onA20 = (level: boolean): void => {
+    if (cpu.physical.a20 === level) return;
+    cpu.physical.a20 = level;
+    cpu.memory.tlb.flushAll();
+  };
+  const onReset = (): void => machine.requestReset();
+
+  const pit = add(new Pit('pit', { clock, timers, irq0: pic.line(0) }));
+  ports.map('pit', 0x40, 4, pit.ports);
+  ports.map('pit', 0x61, 1, pit.controlPorts);
+  const cmos = add(new Cmos('cmos', { clock, timers, irq8: pic.line(8), epochSeconds: config.epochSeconds }));
+  ports.map('cmos', 0x70, 2, cmos.ports);
+  const uarts = SERIAL_PORTS.slice(0, config.serialPorts).map(({ base, irq }, i) => {
+    const onTransmit = (byte: number): void => gate.output('serial', i, Uint8Array.of(byte));
+    const uart = add(new Ns16550(`uart${i}`, { clock, timers, irq: pic.line(irq), onTransmit }));
+    ports.map(`uart${i}`, base, 8, uart.ports);
+    return uart;
+  });
+  gate.receive('serial', (payload) => uarts[payload[0]]?.receive(payload.subarray(1)));
+  const keyboard = add(new I8042('i8042', { clock, timers, irq1: pic.line(1), irq12: pic.line(12), onA20, onReset }));
+  ports.map('i8042', 0x60, 1, keyboard.dataPorts);
+  ports.map('i8042', 0x64, 1, keyboard.commandPorts);
+  gate.receive('key', (payload) => keyboard.keyBytes(payload));
+  const port92 = add(new Port92('port92', { onA20, onReset }));
+  ports.map('port92', 0x92, 1, port92.ports);
+  const dma = add(new Dma('dma'));
+  ports.map('dma', 0x00, 16, dma.lowPorts);
+  ports.map('dma', 0xc0, 32, dma.highPorts);
+  ports.map('dma', 0x80, 16, dma.pagePorts);
+  const readTextMemory = (offset: number, length: number): Uint8Array =>
+    cpu.physical.u8.subarray(LAYOUT.ram + TEXT_MEMORY + offset, LAYOUT.ram + TEXT_MEMORY + offset + length);
+  const vga = add(new VgaText('vga', { clock, readTextMemory }));
+  ports.map('vga', 0x3b0, VGA_PORT_COUNT, vga.ports);
+  const power = add(
+    new Power('power', { clock, timers, sci: pic.line(SCI_IRQ), onPowerOff: () => machine.end({ kind: 'powered-off' }) }),
+  );
+  ports.map('power', PM_BASE, POWER_PORT_COUNT, power.ports);
+  gate.receive('power-button', () => power.pressPowerButton());
+  const onOutput = (byte: number): void => gate.output('debugcon', 0, Uint8Array.of(byte));
+  const debugcon = add(new Debugcon('debugcon', { onOutput }));
+  ports.map('debugcon', 0xe9, 1, debugcon.ports);
+
+  const machine = new Machine({ cpu, timers, gate, devices, hashing });
+  gate.receive('reset', onReset);
+  return { config, machine, pic, cmos, uarts, keyboard, vga, power };
+}

@@ -1,0 +1,96 @@
+import type { AskKind, GateBackend, InputKind, OutputKind } from '../core/input-gate.js';
+import type { Tick } from '../core/clock.js';
+import type { Mark } from '../log/meta.js';
+import type { ReelWriter } from '../log/reel-writer.js';
+import type { Machine } from '../machine/machine.js';
+import { DIGEST_INTERVAL_TICKS, logDigest } from './digests.js';
+import { stateSections } from './state-sections.js';
+
+/** Output bytes gathered into one entry. */
+const OUTPUT_BYTES = 1024;
+
+/**
+ * Keeps a live machine's inputs, answers and marks in a recording. Created at the boundary where the recording starts;
+ * everything it logs carries the tick at which it happened.
+ */
+export class Recorder implements GateBackend {
+  readonly startTick: Tick;
+  #nextDigest: Tick;
+  #digestWanted = false;
+  readonly #output: { kind: OutputKind; channel: number; bytes: number[] } = { kind: 'serial', channel: 0, bytes: [] };
+
+  constructor(
+    private readonly machine: Machine,
+    readonly writer: ReelWriter,
+  ) {
+    this.startTick = machine.tick;
+    this.#nextDigest = this.startTick + DIGEST_INTERVAL_TICKS;
+    writer.appendState('snapshot', this.startTick, stateSections(machine));
+    machine.clearDirty();
+    machine.gate.attach(this);
+  }
+
+  // ---- GateBackend
+  ask(kind: AskKind, request: Uint8Array, produce: () => Uint8Array): Uint8Array {
+    const tick = this.machine.tick;
+    this.#flushOutput();
+    const answer = produce();
+    this.writer.append({ entry: 'ask', tick, kind, request, answer });
+    return answer;
+  }
+
+  output(kind: OutputKind, channel: number, bytes: Uint8Array): void {
+    const pending = this.#output;
+    if (pending.kind !== kind || pending.channel !== channel) this.#flushOutput();
+    pending.kind = kind;
+    pending.channel = channel;
+    for (const byte of bytes) pending.bytes.push(byte);
+    if (pending.bytes.length >= OUTPUT_BYTES) this.#flushOutput();
+  }
+
+  #flushOutput(): void {
+    const { kind, channel, bytes } = this.#output;
+    if (bytes.length === 0) return;
+    this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes: Uint8Array.from(bytes) });
+    this.#output.bytes = [];
+  }
+
+  // ---- the session's side, between instructions
+  input(kind: InputKind, payload: Uint8Array): void {
+    this.#flushOutput();
+    this.writer.append({ entry: 'input', tick: this.machine.tick, kind, payload });
+  }
+
+  /** `tick` is the boundary behind the call that set the mark. A digest follows at that boundary. */
+  mark(mark: Mark, tick: Tick): void {
+    this.#flushOutput();
+    this.writer.append({ entry: 'mark', tick, ...mark });
+    this.#digestWanted = true;
+  }
+
+  audit(record: Readonly<Record<string, unknown>>): void {
+    this.#flushOutput();
+    this.writer.append({ entry: 'audit', tick: this.machine.tick, record });
+  }
+
+  /** Tick at which the next digest is due. */
+  get nextDigest(): Tick {
+    return this.#nextDigest;
+  }
+
+  /** At a boundary: writes the digest that is due. */
+  atBoundary(): void {
+    if (!this.#digestWanted && this.machine.tick < this.#nextDigest) return;
+    this.#flushOutput();
+    this.#digestWanted = false;
+    this.#nextDigest = this.machine.tick + DIGEST_INTERVAL_TICKS;
+    this.writer.append(logDigest(this.machine));
+  }
+
+  /** Ends the recording at this boundary with a last digest; the machine goes on unrecorded. */
+  end(reason: string, by?: string): void {
+    this.#flushOutput();
+    this.writer.append(logDigest(this.machine));
+    this.writer.finish({ tick: this.machine.tick, reason, by });
+  }
+}

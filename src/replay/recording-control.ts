@@ -1,0 +1,173 @@
+import { CodedError } from '../base/errors.js';
+import type { Hashing } from '../base/hash.js';
+import type { Tick } from '../core/clock.js';
+import type { BlockCompressor } from '../log/block-codec.js';
+import type { ImageReference, Mark, ParentReference, ReelMeta } from '../log/meta.js';
+import type { ReelSink } from '../log/reel-file.js';
+import { ReelWriter } from '../log/reel-writer.js';
+import type { LiveSession } from './live-session.js';
+import { Recorder } from './recorder.js';
+
+/** A recording's file while it is written. */
+export interface RecordingFile extends ReelSink {
+  /** Final name. */
+  readonly file: string;
+  finish(): void;
+  abandon(): void;
+}
+
+export interface RecordingControlOptions {
+  readonly session: LiveSession;
+  readonly hashing: Hashing;
+  readonly compressor: BlockCompressor;
+  readonly createFile: (name: string) => RecordingFile;
+  /** What does not change from one recording of this machine to the next. */
+  readonly description: Pick<ReelMeta, 'generator' | 'machine' | 'cpuid' | 'nsPerTick'> & { readonly images: readonly ImageReference[] };
+  readonly policySha256: () => string;
+  readonly randomId: () => string;
+  readonly isoTime: () => string;
+  /** Set when this run went live from a replay. */
+  readonly parent?: ParentReference;
+  /** A write failed: the recording has ended where it was. */
+  readonly onFailure: (recording: ActiveRecording, error: CodedError) => void;
+}
+
+export interface StartRequest {
+  readonly name: string;
+  readonly reason: string;
+  /** Principal, e.g. `host:user`, `guest:ring3`. */
+  readonly by: string;
+}
+
+/** A recording that is being made. */
+export interface ActiveRecording {
+  readonly id: string;
+  /** What guests know it by: 1, 2, 3... within a run. */
+  readonly number: number;
+  readonly name: string;
+  readonly startedBy: string;
+  readonly startTick: Tick;
+  readonly file: string;
+  readonly bytesWritten: number;
+}
+
+interface Active extends ActiveRecording {
+  readonly recorder: Recorder;
+  readonly sink: RecordingFile;
+}
+
+/** Starts, marks, flushes and ends recordings of a live session. One at a time. Knows nothing of policy. */
+export class RecordingControl {
+  #active: Active | null = null;
+  #count = 0;
+  #phases = 0;
+
+  constructor(private readonly options: RecordingControlOptions) {}
+
+  get active(): ActiveRecording | null {
+    return this.#active;
+  }
+  get recorder(): Recorder | null {
+    return this.#active?.recorder ?? null;
+  }
+  /** Recordings started so far. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Starts a recording at the present boundary. Throws STATE when one is running, HOST_IO when the file cannot be made. */
+  start(request: StartRequest): ActiveRecording {
+    if (this.#active !== null) {
+      throw new CodedError('STATE', `the recording "${this.#active.name}" is running`, { hint: 'stop it first' });
+    }
+    const { session, options } = { session: this.options.session, options: this.options };
+    const sink = options.createFile(request.name);
+    const id = options.randomId();
+    const startTick = session.tick;
+    const writer = new ReelWriter({
+      sink,
+      hashing: options.hashing,
+      compressor: options.compressor,
+      meta: {
+        ...options.description,
+        recordingId: id,
+        name: request.name,
+        reason: request.reason,
+        startedBy: request.by,
+        createdAt: options.isoTime(),
+        startTick,
+        epoch: session.epoch,
+        policySha256: options.policySha256(),
+        ...(options.parent === undefined ? {} : { parent: options.parent }),
+      },
+    });
+    const recorder = new Recorder(session.machine, writer);
+    session.attach(recorder);
+    this.#count++;
+    this.#active = {
+      id,
+      number: this.#count,
+      name: request.name,
+      startedBy: request.by,
+      startTick,
+      file: sink.file,
+      recorder,
+      sink,
+      get bytesWritten(): number {
+        return writer.bytesWritten;
+      },
+    };
+    this.flush();
+    return this.#active;
+  }
+
+  /** Ends the recording at the present boundary and gives the file its name. */
+  stop(reason: string, by?: string): ActiveRecording {
+    const active = this.#require();
+    active.recorder.end(reason, by);
+    this.flush();
+    if (this.#active !== null) active.sink.finish();
+    this.#release();
+    return active;
+  }
+
+  #require(): Active {
+    if (this.#active === null) throw new CodedError('STATE', 'no recording is running', { hint: 'start one first' });
+    return this.#active;
+  }
+
+  #release(): void {
+    this.#active = null;
+    this.options.session.detach();
+  }
+
+  /** A new number for a phase. */
+  nextPhaseId(): number {
+    return ++this.#phases;
+  }
+
+  /** Logs a mark for boundary `tick`. Does nothing without a recording. */
+  mark(mark: Mark, tick: Tick): void {
+    this.#active?.recorder.mark(mark, tick);
+  }
+
+  /** Hands what has gathered to the file; a failure ends the recording with what was written kept valid. */
+  flush(): void {
+    const active = this.#active;
+    if (active === null) return;
+    try {
+      active.recorder.writer.flush();
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      active.sink.abandon();
+      this.#release();
+      this.options.onFailure(active, error);
+    }
+  }
+
+  /** The process ends without a clean end: the partial file stays for `reel recover`. */
+  abandon(): void {
+    this.#active?.sink.abandon();
+    this.#active = null;
+  }
+}

@@ -1,0 +1,197 @@
+import { toHex } from '../base/hash.js';
+import type { Tick } from '../core/clock.js';
+import type { AskKind, GateBackend } from '../core/input-gate.js';
+import type { EntryOf, LogEntry } from '../log/entries.js';
+import type { EntryCursor } from '../log/entry-cursor.js';
+import type { ReelReader } from '../log/reel-reader.js';
+import type { Machine, MachineStop } from '../machine/machine.js';
+import { compareDigests, logDigest } from './digests.js';
+import type { Divergence } from './divergence.js';
+import { DivergenceError } from './divergence.js';
+import { loadState } from './state-sections.js';
+
+export type ReplayStop =
+  | { readonly kind: 'tick' }
+  | { readonly kind: 'mark'; readonly mark: EntryOf<'mark'> }
+  | { readonly kind: 'end'; readonly reason: string }
+  | { readonly kind: 'diverged'; readonly divergence: Divergence };
+
+/** Ticks between looks at the host, so that a long replay can report progress and be interrupted. */
+export const REPLAY_SLICE_TICKS = 5_000_000;
+
+function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, i) => byte === b[i]);
+}
+
+/**
+ * A machine that follows a recording: every input at its tick, every answer from the log. The first difference ends it;
+ * nothing is guessed.
+ */
+export class ReplaySession implements GateBackend {
+  readonly #cursor: EntryCursor;
+  #lastMark: string | null = null;
+  #divergence: Divergence | null = null;
+  #digests = 0;
+  #ended: string | null = null;
+  /** Called at each mark as it is passed. */
+  onMark: (mark: EntryOf<'mark'>) => void = () => {};
+  /** Text for a mismatch of asks; the recorder of backdoor calls knows how to read them. */
+  describeRequest: (kind: AskKind, request: Uint8Array) => string = (_kind, request) => toHex(request);
+  /** Slices are cut to this many ticks. */
+  sliceTicks = REPLAY_SLICE_TICKS;
+
+  constructor(
+    readonly machine: Machine,
+    readonly reader: ReelReader,
+  ) {
+    loadState(machine, reader, reader.snapshot);
+    machine.clearDirty();
+    machine.gate.attach(this);
+    this.#cursor = reader.cursor();
+  }
+
+  get tick(): Tick {
+    return this.machine.tick;
+  }
+  get endTick(): Tick {
+    return this.reader.end.tick;
+  }
+  /** Digests compared so far. */
+  get digests(): number {
+    return this.#digests;
+  }
+  get divergence(): Divergence | null {
+    return this.#divergence;
+  }
+  /** Why the recording ended, once its end has been reached. */
+  get ended(): string | null {
+    return this.#ended;
+  }
+
+  // ---- GateBackend
+  ask(kind: AskKind, request: Uint8Array): Uint8Array {
+    const entry = this.#next();
+    const tick = this.machine.tick;
+    const actual = `${kind} at tick ${tick}: ${this.describeRequest(kind, request)}`;
+    if (entry?.entry !== 'ask' || entry.kind !== kind || entry.tick !== tick || !sameBytes(entry.request, request)) {
+      const expected =
+        entry?.entry === 'ask'
+          ? `${entry.kind} at tick ${entry.tick}: ${this.describeRequest(entry.kind, entry.request)}`
+          : this.#describe(entry);
+      throw new DivergenceError({ tick, what: `request (${kind})`, expected, actual, after: this.#lastMark });
+    }
+    this.#cursor.next();
+    return entry.answer;
+  }
+
+  output(): void {}
+
+  #describe(entry: LogEntry | undefined): string {
+    return entry === undefined ? 'nothing' : `${entry.entry} at tick ${entry.tick}`;
+  }
+
+  /** The next entry that concerns replay; what is there for export only is passed over. */
+  #next(): LogEntry | undefined {
+    for (;;) {
+      const entry = this.#cursor.peek();
+      switch (entry?.entry) {
+        case 'output':
+        case 'audit':
+        case 'block':
+          this.#cursor.next();
+          continue;
+        default:
+          return entry;
+      }
+    }
+  }
+
+  /** Runs to `until`, to the mark labelled `mark`, to the end or to a divergence, whichever is first. */
+  run(until: Tick = Infinity, mark: string | null = null): ReplayStop {
+    try {
+      return this.#run(until, mark);
+    } catch (e) {
+      if (!(e instanceof DivergenceError)) throw e;
+      return this.#diverged(e.divergence);
+    }
+  }
+
+  #diverged(divergence: Divergence): ReplayStop {
+    this.#divergence = divergence;
+    return { kind: 'diverged', divergence };
+  }
+
+  #run(until: Tick, wanted: string | null): ReplayStop {
+    if (this.#divergence !== null) return { kind: 'diverged', divergence: this.#divergence };
+    for (;;) {
+      const entry = this.#next();
+      if (entry === undefined || this.#ended !== null) return { kind: 'end', reason: this.#ended ?? 'end' };
+      const { machine } = this;
+      if (machine.tick >= until && !(entry.tick <= machine.tick && entry.entry !== 'ask' && entry.entry !== 'input')) {
+        return { kind: 'tick' };
+      }
+      // The call that an ask answers is made by the instruction at its tick.
+      const due = entry.entry === 'ask' ? entry.tick + 1 : entry.tick;
+      if (machine.tick < due) {
+        const target = Math.min(due, until, machine.tick + this.sliceTicks);
+        const stop = machine.run(target);
+        if (stop !== null && machine.tick < target && !this.#isPast(entry)) return this.#stoppedEarly(entry, stop);
+        continue;
+      }
+      const stop = this.#apply(entry, wanted);
+      if (stop !== null) return stop;
+    }
+  }
+
+  #isPast(entry: LogEntry): boolean {
+    return this.#cursor.peek() !== entry;
+  }
+
+  #stoppedEarly(entry: LogEntry, stop: MachineStop): ReplayStop {
+    const { tick } = this.machine;
+    return this.#diverged({
+      tick, what: 'course of events', expected: this.#describe(entry), actual: `machine stopped: ${stop.kind}`, after: this.#lastMark,
+    });
+  }
+
+  #apply(entry: LogEntry, wanted: string | null): ReplayStop | null {
+    const { machine } = this;
+    switch (entry.entry) {
+      case 'ask':
+        return this.#diverged({
+          tick: entry.tick,
+          what: `request (${entry.kind})`,
+          expected: this.describeRequest(entry.kind, entry.request),
+          actual: 'no request',
+          after: this.#lastMark,
+        });
+      case 'input':
+        this.#cursor.next();
+        machine.admit(entry.kind, entry.payload);
+        return null;
+      case 'digest': {
+        this.#cursor.next();
+        const actual = logDigest(machine);
+        if (entry.tick !== machine.tick) {
+          return this.#diverged({
+            tick: machine.tick, what: 'course of events', expected: `digest at tick ${entry.tick}`, actual: `tick ${machine.tick}`, after: this.#lastMark,
+          });
+        }
+        this.#digests++;
+        const difference = compareDigests(entry, actual);
+        return difference === null ? null : this.#diverged({ tick: machine.tick, ...difference, after: this.#lastMark });
+      }
+      case 'mark':
+        this.#cursor.next();
+        this.#lastMark = entry.label;
+        this.onMark(entry);
+        return wanted !== null && entry.label === wanted && entry.type !== 'log' ? { kind: 'mark', mark: entry } : null;
+      case 'end':
+        this.#ended = entry.reason;
+        return { kind: 'end', reason: entry.reason };
+      default:
+        this.#cursor.next();
+        return null;
+    }
+  }
+}
