@@ -51,6 +51,13 @@ export interface ActiveRecording {
   readonly bytesWritten: number;
 }
 
+/** A recording whose file exists and that waits for its boundary. */
+export interface PreparedRecording {
+  /** What guests know it by: 1, 2, 3... within a run. */
+  readonly number: number;
+  begin(): ActiveRecording;
+}
+
 interface Active extends ActiveRecording {
   readonly recorder: Recorder;
   readonly sink: RecordingFile;
@@ -60,6 +67,8 @@ interface Active extends ActiveRecording {
 export class RecordingControl {
   #active: Active | null = null;
   #count = 0;
+  /** A start is under way. */
+  #prepared = false;
   #phases = 0;
 
   constructor(private readonly options: RecordingControlOptions) {}
@@ -77,11 +86,26 @@ export class RecordingControl {
 
   /** Starts a recording at the present boundary. Throws STATE when one is running, HOST_IO when the file cannot be made. */
   start(request: StartRequest): ActiveRecording {
-    if (this.#active !== null) {
-      throw new CodedError('STATE', `the recording "${this.#active.name}" is running`, { hint: 'stop it first' });
+    return this.prepare(request).begin();
+  }
+
+  /**
+   * Does what can fail: makes the file. The recording begins when begin() is called at a boundary, which for a guest's
+   * request lies behind its IN. Throws STATE or HOST_IO.
+   */
+  prepare(request: StartRequest): PreparedRecording {
+    if (this.#active !== null || this.#prepared) {
+      throw new CodedError('STATE', `the recording "${this.#active?.name ?? request.name}" is running`, { hint: 'stop it first' });
     }
-    const { session, options } = { session: this.options.session, options: this.options };
-    const sink = options.createFile(request.name);
+    const sink = this.options.createFile(request.name);
+    const number = ++this.#count;
+    this.#prepared = true;
+    return { number, begin: () => this.#begin(request, sink, number) };
+  }
+
+  #begin(request: StartRequest, sink: RecordingFile, number: number): ActiveRecording {
+    const { session, ...options } = this.options;
+    this.#prepared = false;
     const id = options.randomId();
     const startTick = session.tick;
     const writer = new ReelWriter({
@@ -103,10 +127,9 @@ export class RecordingControl {
     });
     const recorder = new Recorder(session.machine, writer);
     session.attach(recorder);
-    this.#count++;
     this.#active = {
       id,
-      number: this.#count,
+      number,
       name: request.name,
       startedBy: request.by,
       startTick,
@@ -117,8 +140,9 @@ export class RecordingControl {
         return writer.bytesWritten;
       },
     };
+    const active = this.#active;
     this.flush();
-    return this.#active;
+    return active;
   }
 
   /** Ends the recording at the present boundary and gives the file its name. */

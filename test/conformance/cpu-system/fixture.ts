@@ -1,4 +1,4 @@
-import { CS, DS, ES, ESP, FS, GS, SS, STATE_END, TR } from '../../../src/isa/cpu-state.js';
+import { CS, DS, ES, ESP, FS, GS, SS, TR } from '../../../src/isa/cpu-state.js';
 import type { SystemRoutine } from '../../../src/isa/semantics.js';
 import type { LinearMemory, PageTableMemory, TlbControl } from '../../../src/cpu/memory/linear-memory.js';
 import { PageWalker } from '../../../src/cpu/memory/page-walk.js';
@@ -215,7 +215,7 @@ export class Machine {
     this.setGdt(SEL.ring1Data, descriptor(0, 0xf_ffff, 0xc0b2));
     this.setGdt(SEL.absent, descriptor(0, 0xf_ffff, 0xc012));
     this.setGdt(SEL.readOnly, descriptor(0, 0xf_ffff, 0xc090));
-    for (let vector = 0; vector < 256; vector++) this.setIdt(vector, gate(SEL.code, 0x5_0000 + vector, 0x8e00 >> 8));
+    for (let vector = 0; vector < 256; vector++) this.setIdt(vector, gate(SEL.code, 0x5_0000 + vector, 0x8e));
     this.put(AT.tss + 4, [AT.kernelStack, SEL.data, AT.kernelStack - 0x400, SEL.ring1Data]);
     state.cr0 = 0x6000_0011;
     state.gdtrBase = AT.gdt;
@@ -267,4 +267,3 @@ export class Machine {
   }
 }
 
-export { STATE_END };

@@ -1,0 +1,235 @@
+/** One option of a verb. Its long name is also accepted with a single dash, as QEMU writes it. */
+export interface OptionDeclaration {
+  /** Long name without dashes; `no-x` turns off what is on by default. */
+  readonly name: string;
+  readonly short?: string;
+  /** What its argument is called; none makes it a switch. */
+  readonly argument?: string;
+  readonly help: string;
+  /** May be given more than once. */
+  readonly repeatable?: true;
+}
+
+export interface ArgumentDeclaration {
+  readonly name: string;
+  readonly help: string;
+  readonly optional?: true;
+  readonly variadic?: true;
+  readonly choices?: readonly string[];
+}
+
+export interface VerbDeclaration {
+  readonly name: string;
+  readonly summary: string;
+  /** More to know, for the reference. */
+  readonly notes?: readonly string[];
+  readonly arguments: readonly ArgumentDeclaration[];
+  readonly options: readonly OptionDeclaration[];
+  /** Schema of what `--json` writes. */
+  readonly jsonSchema?: string;
+}
+
+const JSON_OUTPUT: OptionDeclaration = { name: 'json', help: 'write JSON for programs' };
+const FILE = { name: 'file', help: 'a recording, `*.reel`' };
+const OUTPUT: OptionDeclaration = {
+  name: 'output',
+  short: 'o',
+  argument: 'file',
+  help: 'write to this file',
+};
+
+/** What happens with a live machine, started or taken over from a replay. */
+const LIVE_OPTIONS: readonly OptionDeclaration[] = [
+  { name: 'policy', argument: 'file', help: 'policy that says who may do what; see `reel policy`' },
+  { name: 'out', argument: 'dir', help: 'folder for recordings (default: `recordings`)' },
+  {
+    name: 'record',
+    argument: 'name',
+    help: 'record from the first live tick to the end, on behalf of the principal `host:user`',
+  },
+  { name: 'audit', argument: 'file', help: 'audit file (default: the one the policy names, in the output folder)' },
+  { name: 'no-pacing', help: 'let an idle machine run ahead of the wall clock' },
+  { name: 'until-serial', argument: 'regex', help: 'end as soon as COM1 has sent text that matches; exit code 0' },
+  {
+    name: 'timeout-ticks',
+    argument: 'n',
+    help: 'end after so many ticks, e.g. `50e9`; exit code 124 unless that is what was asked for',
+  },
+];
+
+const SERIAL: OptionDeclaration = {
+  name: 'serial',
+  argument: 'where',
+  help: 'COM1: `stdio`, `file:F` or `none`',
+};
+const DISPLAY: OptionDeclaration = {
+  name: 'display',
+  argument: 'how',
+  help: '`text` writes the text screen at the end, and draws it live on a terminal that the serial port does not use; `none`',
+};
+
+const LIVE_NOTES = [
+  'Ctrl-A x ends the machine, Ctrl-A h lists the keys, Ctrl-A Ctrl-A sends Ctrl-A. The first SIGINT, SIGTERM or SIGHUP ends a recording cleanly; the second kills.',
+];
+
+/** Every verb with its options: the command line, its help and docs/cli.md are made from this table. */
+export const VERBS = [
+  {
+    name: 'run',
+    summary: 'start a machine',
+    notes: [
+      'Exits with the lower seven bits of the code that the guest ends the machine with, 0 when it powers off or halts for good.',
+      'COM1 is at standard input and output unless `--display text` is given, which sends what is typed to the keyboard.',
+      ...LIVE_NOTES,
+    ],
+    arguments: [{ name: 'image', optional: true, help: 'boot image: a boot sector or disk image' }],
+    options: [
+      { name: 'memory', short: 'm', argument: 'size', help: 'RAM: `128`, `128M`, `1G` (default: `128M`)' },
+      { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) to boot' },
+      { name: 'initrd', argument: 'file', help: 'initial RAM disk for the kernel' },
+      { name: 'append', argument: 'text', help: "the kernel's command line" },
+      SERIAL,
+      DISPLAY,
+      { name: 'nographic', help: 'same as `--serial stdio --display none`' },
+      {
+        name: 'icount',
+        argument: 'shift=N',
+        help: 'a tick lasts 2^N nanoseconds, N from 0 to 10; without it 4 nanoseconds',
+      },
+      {
+        name: 'rtc',
+        argument: 'base=TIME',
+        help: "start of the guest's calendar: `base=utc` for now, or `base=2026-01-31T12:00:00`, which is UTC",
+      },
+      { name: 'epoch', argument: 'time', help: 'the same as seconds since 1970 or as ISO 8601 time' },
+      ...LIVE_OPTIONS,
+    ],
+  },
+  {
+    name: 'replay',
+    summary: 'follow a recording, and go live if asked',
+    notes: [
+      'Exit code 3 when the replay differs from the recording. Without `--live` the machine ends where the replay does.',
+      ...LIVE_NOTES,
+    ],
+    arguments: [FILE],
+    options: [
+      { name: 'until', argument: 'where', help: 'a tick, `mark:LABEL` or `end` (default: `end`)' },
+      { name: 'live', help: 'go live there: inputs come from the world from then on' },
+      { ...SERIAL, help: 'COM1: `stdio`, `file:F` or `none` (default: `none`, with `--live` as for `run`)' },
+      DISPLAY,
+      { name: 'nographic', help: 'same as `--serial stdio --display none`' },
+      { name: 'image', argument: 'file', help: 'boot image of the machine, for going live' },
+      ...LIVE_OPTIONS,
+    ],
+  },
+  {
+    name: 'verify',
+    summary: 'replay recordings and compare every digest',
+    notes: [
+      'Exit code 0 when all are the same, otherwise that of the first that is not: 3 diverged, 4 damaged. A divergence is reported with its tick, both sides and the mark before it.',
+    ],
+    arguments: [{ ...FILE, variadic: true }],
+    options: [JSON_OUTPUT],
+    jsonSchema: 'schemas/cli-verify.schema.json',
+  },
+  {
+    name: 'info',
+    summary: 'tell what a recording is and what is in it',
+    arguments: [FILE],
+    options: [JSON_OUTPUT],
+    jsonSchema: 'schemas/cli-info.schema.json',
+  },
+  {
+    name: 'marks',
+    summary: 'list the marks, phases and verdicts of a recording',
+    arguments: [FILE],
+    options: [JSON_OUTPUT],
+    jsonSchema: 'schemas/cli-marks.schema.json',
+  },
+  {
+    name: 'export',
+    summary: 'write a recording in the form of another tool',
+    notes: [
+      '`trace`: Chrome trace events of phases and marks, which Perfetto opens; time stamps are guest time.',
+      '`junit`: a test case per verdict; a phase in which nothing was judged is skipped, or an error when the recording ends in it.',
+      '`serial`: the bytes that a serial port sent. `json`: a line per entry, payloads in base64, hashes in hexadecimal.',
+    ],
+    arguments: [FILE],
+    options: [
+      { name: 'as', argument: 'format', help: '`trace`, `junit`, `serial` or `json`' },
+      { name: 'port', argument: 'n', help: 'serial port for `--as serial`, COM1 is 0 (default: 0)' },
+      { ...OUTPUT, help: 'write to this file (default: standard output)' },
+    ],
+    jsonSchema: 'schemas/cli-export-entry.schema.json',
+  },
+  {
+    name: 'recover',
+    summary: 'make a complete recording of what is whole in a damaged or unfinished one',
+    arguments: [{ ...FILE, help: 'a recording, `*.reel` or `*.reel.partial`' }],
+    options: [{ ...OUTPUT, help: 'write to this file, which must not exist (default: a new name beside it)' }, JSON_OUTPUT],
+    jsonSchema: 'schemas/cli-recover.schema.json',
+  },
+] as const satisfies readonly VerbDeclaration[];
+
+export type VerbName = (typeof VERBS)[number]['name'];
+
+export function verbNamed(name: string): VerbDeclaration | undefined {
+  return VERBS.find((verb) => verb.name === name);
+}
+
+/** Options of QEMU that guestreel knows but does not have: what is missing, and what to do instead. */
+export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
+  hda: 'hard disks are not emulated; a boot image is given as IMAGE',
+  hdb: 'hard disks are not emulated',
+  hdc: 'hard disks are not emulated',
+  hdd: 'hard disks are not emulated',
+  drive: 'disks are not emulated; a boot image is given as IMAGE',
+  blockdev: 'disks are not emulated; a boot image is given as IMAGE',
+  fda: 'floppy disks are not emulated; a boot image is given as IMAGE',
+  fdb: 'floppy disks are not emulated',
+  cdrom: 'CD-ROM drives are not emulated; a boot image is given as IMAGE',
+  boot: 'there is one boot device: IMAGE, or the kernel of --kernel',
+  bios: 'the boot ROM cannot be replaced',
+  pflash: 'the boot ROM cannot be replaced',
+  net: 'network cards are not emulated',
+  netdev: 'network cards are not emulated',
+  nic: 'network cards are not emulated',
+  device: 'devices cannot be added',
+  usb: 'USB is not emulated',
+  usbdevice: 'USB is not emulated',
+  vga: 'the text screen is the only display',
+  sdl: 'there is no graphical display; use --display text',
+  gtk: 'there is no graphical display; use --display text',
+  curses: 'there is no curses display; use --display text',
+  vnc: 'there is no VNC server; use --display text',
+  spice: 'there is no SPICE server; use --display text',
+  audio: 'sound is not emulated',
+  audiodev: 'sound is not emulated',
+  soundhw: 'sound is not emulated',
+  smp: 'there is one processor',
+  cpu: 'there is one processor model, i686 with SSE2',
+  machine: 'there is one machine',
+  M: 'there is one machine',
+  accel: 'there is one engine',
+  'enable-kvm': 'there is one engine; virtualization is not deterministic',
+  gdb: 'there is no gdb server in this version',
+  s: 'there is no gdb server in this version',
+  S: 'a machine cannot start stopped',
+  monitor: 'there is no monitor',
+  qmp: 'there is no monitor; programs use the library',
+  chardev: 'character devices are not configurable; use --serial',
+  parallel: 'the parallel port is not emulated',
+  debugcon: 'the output of the debug console is in recordings; see reel export --as json',
+  'no-shutdown': 'a machine ends when it powers off',
+  'no-reboot': 'a reset starts the machine anew; a triple fault ends it in any case',
+  snapshot: 'images are never written to',
+  loadvm: 'there are no saved states; a recording can go live at any tick: reel replay FILE --live',
+  incoming: 'migration is not supported',
+  daemonize: 'a machine runs in the foreground',
+  fsdev: 'shared folders are not emulated',
+  virtfs: 'shared folders are not emulated',
+  d: 'there is no debug log',
+  D: 'there is no debug log',
+  trace: 'there is no debug log',
+};

@@ -1,0 +1,74 @@
+import type { MachineEvents } from '../harness/machine-events.js';
+import type { StopReason, Until } from '../harness/guest-machine.js';
+import type { RecordedPhase, ReplayProgress, Verification } from '../harness/recording.js';
+import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
+import type { ReelReader } from '../log/reel-reader.js';
+
+/** Options of a machine that the command line sets. */
+export interface LiveMachineOptions {
+  readonly policy?: string;
+  readonly outDir?: string;
+  readonly audit?: string;
+  readonly pacing?: boolean;
+  readonly bootImage?: string;
+}
+
+export interface NewMachineOptions extends LiveMachineOptions {
+  readonly memory?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly epoch?: number;
+  readonly nsPerTick?: number;
+}
+
+/** A live machine, as far as the command line drives it. */
+export interface LiveMachine {
+  run(options?: { readonly until?: Until; readonly signal?: AbortSignal }): Promise<StopReason>;
+  typeSerial(text: string | Uint8Array, port?: number): void;
+  typeKeys(text: string): void;
+  pressKeys(combination: string): void;
+  screenText(): string;
+  registers(): Record<string, number>;
+  readonly tick: number;
+  readonly recording: { readonly name: string; readonly file: string } | null;
+  startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string>;
+  stopRecording(): Promise<string>;
+  onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
+  on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): unknown;
+  close(): Promise<void>;
+}
+
+export interface FollowedReplay {
+  run(options?: ReplayOptions): Promise<ReplayResult>;
+  readonly tick: number;
+  readonly endTick: number;
+  screenText(): string;
+  onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
+  goLive(options?: LiveMachineOptions): Promise<LiveMachine>;
+  close(): Promise<void>;
+}
+
+export interface OpenRecording {
+  readonly file: string;
+  readonly reader: ReelReader;
+  readonly phases: readonly RecordedPhase[];
+  verify(progress?: ReplayProgress): Promise<Verification>;
+  replay(): Promise<FollowedReplay>;
+  close(): Promise<void>;
+}
+
+export interface Recovery {
+  readonly file: string;
+  readonly endTick: number;
+  readonly entries: number;
+  readonly hadEnd: boolean;
+  readonly problem: string | null;
+}
+
+/** The part of the public library that the command line is made of. */
+export interface Library {
+  createMachine(options: NewMachineOptions): Promise<LiveMachine>;
+  openRecording(file: string): Promise<OpenRecording>;
+  recoverRecording(file: string, target?: string): Promise<Recovery>;
+}

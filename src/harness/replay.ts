@@ -1,0 +1,125 @@
+import { CodedError } from '../base/errors.js';
+import { toHex } from '../base/hash.js';
+import type { Tick } from '../core/clock.js';
+import type { Pc } from '../machine/pc.js';
+import type { Divergence } from '../replay/divergence.js';
+import type { ReplaySession } from '../replay/replay-session.js';
+import { SerialConsole } from './console.js';
+import type { GuestMachine } from './guest-machine.js';
+import { readLinearMemory, registersOf } from './inspect.js';
+import type { LiveOptions } from './launch.js';
+import { launch } from './launch.js';
+import type { Recording, ReplayProgress } from './recording.js';
+import type { HostServices } from './services.js';
+
+export type ReplayResult =
+  | { readonly kind: 'matched'; readonly what: 'mark' | 'ticks' }
+  | { readonly kind: 'end'; readonly reason: string }
+  | { readonly kind: 'diverged'; readonly divergence: Divergence }
+  | { readonly kind: 'interrupted' };
+
+export interface ReplayOptions extends ReplayProgress {
+  /** Stops at the first mark of that label, or at an absolute tick. */
+  readonly until?: { readonly mark?: string; readonly ticks?: Tick };
+}
+
+export interface ReplayParts {
+  readonly pc: Pc;
+  readonly session: ReplaySession;
+  readonly services: HostServices;
+  readonly recording: Recording;
+}
+
+/** Wall time between turns of the event loop, milliseconds. */
+const YIELD_MS = 50;
+
+/** A machine that follows a recording. It can be left at any point: goLive(). */
+export class Replay {
+  readonly #parts: ReplayParts;
+  readonly #console: SerialConsole;
+  #gone = false;
+
+  constructor(parts: ReplayParts) {
+    this.#parts = parts;
+    this.#console = new SerialConsole(parts.pc);
+  }
+
+  get tick(): Tick {
+    return this.#parts.session.tick;
+  }
+  get endTick(): Tick {
+    return this.#parts.session.endTick;
+  }
+  /** Digests compared so far. */
+  get digests(): number {
+    return this.#parts.session.digests;
+  }
+  get serialText(): string {
+    return this.#console.text;
+  }
+  screenText(): string {
+    return this.#parts.pc.vga.screenText();
+  }
+  registers(): Record<string, number> {
+    return registersOf(this.#parts.pc);
+  }
+  readMemory(linear: number, length: number): Uint8Array {
+    return readLinearMemory(this.#parts.pc, linear, length);
+  }
+  onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
+    return this.#console.listen(listener);
+  }
+  /** For tests: cuts execution every n ticks. */
+  set sliceTicks(ticks: number) {
+    this.#parts.session.sliceTicks = ticks;
+  }
+
+  #here(): ReplaySession {
+    if (this.#gone) throw new CodedError('STATE', 'this replay has gone live or is closed');
+    return this.#parts.session;
+  }
+
+  /** Follows the recording to `until`, or to its end. */
+  async run({ until, signal, onProgress }: ReplayOptions = {}): Promise<ReplayResult> {
+    const session = this.#here();
+    const { services } = this.#parts;
+    const target = until?.ticks ?? Infinity;
+    let step = session.sliceTicks;
+    for (;;) {
+      const begun = services.monotonicMs();
+      const stop = session.run(Math.min(target, session.tick + step), until?.mark ?? null);
+      const tookMs = services.monotonicMs() - begun;
+      switch (stop.kind) {
+        case 'mark':
+          return { kind: 'matched', what: 'mark' };
+        case 'end':
+        case 'diverged':
+          return stop;
+        case 'tick':
+          if (session.tick >= target) return { kind: 'matched', what: 'ticks' };
+      }
+      if (signal?.aborted) return { kind: 'interrupted' };
+      onProgress?.(session.tick, session.endTick);
+      step = Math.min(1e9, Math.max(session.sliceTicks, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
+      await services.pause(0);
+    }
+  }
+
+  /** Drops the rest of the recording: from here on inputs come from the world. The replay is over, the machine goes on. */
+  async goLive(options: LiveOptions = {}): Promise<GuestMachine> {
+    const session = this.#here();
+    if (session.divergence !== null) throw new CodedError('DIVERGED', 'a replay that diverged cannot go live');
+    this.#gone = true;
+    const { pc, services, recording } = this.#parts;
+    const parent = {
+      recordingId: recording.meta.recordingId,
+      tick: session.tick,
+      sha256: toHex(recording.reader.chainSha256),
+    };
+    return launch({ pc, services, options, epoch: recording.meta.epoch + 1, parent, images: recording.meta.images });
+  }
+
+  async close(): Promise<void> {
+    this.#gone = true;
+  }
+}
