@@ -32,7 +32,12 @@ export function normaliseArgv(argv: readonly string[]): string[] {
     const [, name, value = ''] = match ?? [];
     const declared = name !== undefined && verb.options.some((option) => option.name === name);
     const token = declared ? `--${name}${value}` : word;
-    if (!declared && name !== undefined && MACHINE_VERBS.includes(verb.name) && Object.hasOwn(MISSING_QEMU_OPTIONS, name)) {
+    if (
+      !declared &&
+      name !== undefined &&
+      MACHINE_VERBS.includes(verb.name) &&
+      Object.hasOwn(MISSING_QEMU_OPTIONS, name)
+    ) {
       throw missing(word, name);
     }
     words.push(token);

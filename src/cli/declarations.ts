@@ -53,7 +53,7 @@ const LIVE_OPTIONS: readonly OptionDeclaration[] = [
   {
     name: 'timeout-ticks',
     argument: 'n',
-    help: 'end after so many ticks, e.g. `50e9`; exit code 124 unless that is what was asked for',
+    help: 'give up after so many ticks, e.g. `50e9`; exit code 124',
   },
 ];
 
@@ -85,7 +85,7 @@ export const VERBS = [
     arguments: [{ name: 'image', optional: true, help: 'boot image: a boot sector or disk image' }],
     options: [
       { name: 'memory', short: 'm', argument: 'size', help: 'RAM: `128`, `128M`, `1G` (default: `128M`)' },
-      { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) to boot' },
+      { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) or multiboot kernel to boot' },
       { name: 'initrd', argument: 'file', help: 'initial RAM disk for the kernel' },
       { name: 'append', argument: 'text', help: "the kernel's command line" },
       SERIAL,
@@ -167,7 +167,10 @@ export const VERBS = [
     name: 'recover',
     summary: 'make a complete recording of what is whole in a damaged or unfinished one',
     arguments: [{ ...FILE, help: 'a recording, `*.reel` or `*.reel.partial`' }],
-    options: [{ ...OUTPUT, help: 'write to this file, which must not exist (default: a new name beside it)' }, JSON_OUTPUT],
+    options: [
+      { ...OUTPUT, help: 'write to this file, which must not exist (default: a new name beside it)' },
+      JSON_OUTPUT,
+    ],
     jsonSchema: 'schemas/cli-recover.schema.json',
   },
 ] as const satisfies readonly VerbDeclaration[];

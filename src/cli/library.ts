@@ -1,26 +1,9 @@
 import type { MachineEvents } from '../harness/machine-events.js';
+import type { LiveOptions, MachineOptions } from '../harness/launch.js';
 import type { StopReason, Until } from '../harness/guest-machine.js';
-import type { RecordedPhase, ReplayProgress, Verification } from '../harness/recording.js';
+import type { ReplayProgress, Verification } from '../harness/recording.js';
 import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
 import type { ReelReader } from '../log/reel-reader.js';
-
-/** Options of a machine that the command line sets. */
-export interface LiveMachineOptions {
-  readonly policy?: string;
-  readonly outDir?: string;
-  readonly audit?: string;
-  readonly pacing?: boolean;
-  readonly bootImage?: string;
-}
-
-export interface NewMachineOptions extends LiveMachineOptions {
-  readonly memory?: string;
-  readonly kernel?: string;
-  readonly initrd?: string;
-  readonly append?: string;
-  readonly epoch?: number;
-  readonly nsPerTick?: number;
-}
 
 /** A live machine, as far as the command line drives it. */
 export interface LiveMachine {
@@ -45,30 +28,20 @@ export interface FollowedReplay {
   readonly endTick: number;
   screenText(): string;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
-  goLive(options?: LiveMachineOptions): Promise<LiveMachine>;
+  goLive(options?: LiveOptions): Promise<LiveMachine>;
   close(): Promise<void>;
 }
 
 export interface OpenRecording {
   readonly file: string;
   readonly reader: ReelReader;
-  readonly phases: readonly RecordedPhase[];
   verify(progress?: ReplayProgress): Promise<Verification>;
   replay(): Promise<FollowedReplay>;
   close(): Promise<void>;
 }
 
-export interface Recovery {
-  readonly file: string;
-  readonly endTick: number;
-  readonly entries: number;
-  readonly hadEnd: boolean;
-  readonly problem: string | null;
-}
-
-/** The part of the public library that the command line is made of. */
+/** The part of the public library that runs and replays machines. */
 export interface Library {
-  createMachine(options: NewMachineOptions): Promise<LiveMachine>;
+  createMachine(options: MachineOptions): Promise<LiveMachine>;
   openRecording(file: string): Promise<OpenRecording>;
-  recoverRecording(file: string, target?: string): Promise<Recovery>;
 }

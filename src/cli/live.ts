@@ -1,159 +1,107 @@
 import type { StopReason } from '../harness/guest-machine.js';
-import { OutputFile } from '../host/output-file.js';
-import { Terminal } from '../host/terminal.js';
+import { SerialOutput, writeScreen } from './console-output.js';
 import type { Context } from './context.js';
 import { exitCodeOf, guestExitCode } from './exit-codes.js';
-import type { LiveMachine, LiveMachineOptions } from './library.js';
+import { Keyboard, type KeyboardTarget } from './keyboard.js';
+import type { LiveMachine } from './library.js';
+import type { LiveRun } from './live-options.js';
 import { printable } from './output.js';
 import { ScreenPainter } from './screen-painter.js';
-import { keysOf } from './terminal-keys.js';
-import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
-
-/** The options of a live machine as commander gives them. */
-export interface LiveOptions {
-  readonly policy?: string;
-  readonly out?: string;
-  readonly record?: string;
-  readonly audit?: string;
-  readonly pacing: boolean;
-  readonly untilSerial?: string;
-  readonly timeoutTicks?: string;
-  readonly serial?: string;
-  readonly display?: string;
-  readonly nographic?: boolean;
-}
-
-/** Where a machine's console goes. */
-export interface ConsoleTargets {
-  readonly serial: SerialTarget;
-  readonly display: Display;
-}
-
-/** How a live machine is run. */
-export interface LiveRun extends ConsoleTargets {
-  readonly record: string | undefined;
-  readonly untilSerial: RegExp | undefined;
-  readonly timeoutTicks: number | undefined;
-}
 
 /** The text screen is drawn 10 times a second. */
 const PAINT_MS = 100;
 const EFLAGS_IF = 0x200;
 
-export function parseConsole(options: LiveOptions, serialDefault: 'stdio' | 'none'): ConsoleTargets {
-  const display = parseDisplay(options.nographic ? 'none' : (options.display ?? 'none'));
-  const unset = options.nographic ? 'stdio' : display === 'text' ? 'none' : serialDefault;
-  return { display, serial: parseSerial(options.serial ?? unset) };
+const ENDINGS: Record<Exclude<StopReason['kind'], 'exit'>, string> = {
+  matched: 'ended as asked',
+  halted: 'the machine halted and nothing can wake it',
+  'powered-off': 'the machine powered off',
+  'triple-fault': 'the machine ended in a triple fault',
+  interrupted: 'interrupted',
+};
+
+function describeStop(stop: StopReason): string {
+  if (stop.kind === 'exit') return `the guest ended the machine with exit code ${stop.code}`;
+  if (stop.kind === 'matched' && stop.what === 'ticks') return 'the time given by --timeout-ticks has passed';
+  return ENDINGS[stop.kind];
 }
 
-export function parseLiveRun(options: LiveOptions): LiveRun {
-  const { record, untilSerial, timeoutTicks } = options;
-  return {
-    ...parseConsole(options, 'stdio'),
-    record,
-    untilSerial: untilSerial === undefined ? undefined : parseRegex('until-serial', untilSerial),
-    timeoutTicks: timeoutTicks === undefined ? undefined : parseCount('timeout-ticks', timeoutTicks),
-  };
+function exitCodeOfStop(stop: StopReason): number {
+  switch (stop.kind) {
+    case 'exit':
+      return guestExitCode(stop.code);
+    case 'triple-fault':
+      return exitCodeOf('TRIPLE_FAULT');
+    case 'matched':
+      return exitCodeOf(stop.what === 'ticks' ? 'TIMEOUT' : 'OK');
+    default:
+      return exitCodeOf('OK');
+  }
 }
 
-export function liveMachineOptions(options: LiveOptions): LiveMachineOptions {
-  const { policy, out: outDir, audit, pacing } = options;
-  return { policy, outDir, audit, pacing };
-}
-
-/** Where COM1's output goes. Returns what lets it go. */
-export function attachSerialOutput(
-  { output }: Context,
-  target: SerialTarget,
-  machine: Pick<LiveMachine, 'onSerial'>,
-): () => void {
-  if (target.kind === 'none') return () => {};
-  const file = target.kind === 'file' ? new OutputFile(target.path) : null;
-  const write = (bytes: Uint8Array): void => (file === null ? output.data(bytes) : file.write(bytes));
-  const detach = machine.onSerial((bytes, port) => {
-    if (port === 0) write(bytes);
+/** Tells the user what happens to recordings. Returns whether one could not be written to its end. */
+function reportEvents({ output }: Context, machine: LiveMachine): () => boolean {
+  let hasFailed = false;
+  machine.on('recording', ({ state, name, file, reason }) => {
+    hasFailed ||= state === 'failed';
+    const why = state === 'started' || reason === '' ? '' : ` (${printable(reason)})`;
+    output.message(`reel: recording "${printable(name)}" ${state}${why}: ${printable(file)}`);
   });
-  return () => {
-    detach();
-    file?.close();
-  };
+  machine.on('verdict', ({ name, verdict }) => output.message(`reel: ${verdict} "${printable(name)}"`));
+  machine.on('denied', ({ principal, action, rule, reason }) => {
+    const why = reason === '' ? rule : `${rule}: ${reason}`;
+    output.message(`reel: ${printable(principal)} was denied "${action}" (${printable(why)})`);
+  });
+  return () => hasFailed;
 }
 
-export function writeScreen({ output }: Context, { screenText }: { screenText: string }): void {
-  output.line(screenText.trimEnd());
-}
-
-/** What the user types, on its way to the machine. */
-class Keyboard {
-  readonly #terminal: Terminal | null;
-  #isOpen = false;
-  #quit = false;
-  #wake: () => void = () => {};
-
-  constructor(context: Context, { serial, display }: ConsoleTargets, machine: LiveMachine) {
-    const { stdin } = context.io;
-    const toSerial = serial.kind === 'stdio';
-    if (!toSerial && !(display === 'text' && stdin.isTTY)) {
-      this.#terminal = null;
-      return;
-    }
-    this.#isOpen = true;
-    this.#terminal = new Terminal(
-      stdin,
-      {
-        data: (bytes) => {
-          if (toSerial) machine.typeSerial(bytes);
-          else typeKeys(machine, bytes);
-          this.#wake();
-        },
-        quit: () => {
-          this.#quit = true;
-          context.interrupt.signal.removeEventListener('abort', this.#onAbort);
-          this.abort.abort();
-          this.#wake();
-        },
-        ended: () => {
-          this.#isOpen = false;
-          this.#wake();
-        },
-        help: (line) => context.output.message(line),
-      },
-      context.io.signals,
-    );
-    context.interrupt.signal.addEventListener('abort', this.#onAbort);
-  }
-
-  /** Aborted by Ctrl-A x, and by the signals. */
-  readonly abort = new AbortController();
-
-  readonly #onAbort = (): void => {
-    // At once: a second signal ends the process without another chance.
-    this.restore();
-    this.abort.abort();
-    this.#wake();
-  };
-
-  get isOpen(): boolean {
-    return this.#isOpen && !this.abort.signal.aborted;
-  }
-  get quit(): boolean {
-    return this.#quit;
-  }
-
-  /** Until something is typed, or nothing more can be. */
-  async wait(): Promise<void> {
-    await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = () => {};
-  }
-
-  restore(): void {
-    this.#terminal?.restore();
+/** Runs until the machine cannot go on, not even by what the user may type. */
+async function runToStop(machine: LiveMachine, keyboard: Keyboard, run: LiveRun): Promise<StopReason> {
+  const ticks = run.timeoutTicks === undefined ? undefined : machine.tick + run.timeoutTicks;
+  for (;;) {
+    const stop = await machine.run({ until: { serial: run.untilSerial, ticks }, signal: keyboard.signal });
+    if (keyboard.signal.aborted) return { kind: 'interrupted' };
+    const isAwake = stop.kind !== 'halted' || (machine.registers().eflags! & EFLAGS_IF) === 0;
+    if (isAwake || !keyboard.isOpen) return stop;
+    await keyboard.wait();
+    if (keyboard.signal.aborted) return { kind: 'interrupted' };
   }
 }
 
-function typeKeys(machine: LiveMachine, bytes: Uint8Array): void {
-  for (const typed of keysOf(bytes)) {
-    if (typed.kind === 'text') machine.typeKeys(typed.text);
-    else machine.pressKeys(typed.name);
+/** Gives a live machine to the user, until it or the user ends it. Closes it. Returns the exit code. */
+export async function runLive(
+  context: Context,
+  machine: LiveMachine,
+  run: LiveRun,
+  serial: SerialOutput,
+): Promise<number> {
+  const { output, io, interrupt } = context;
+  const hasText = run.display === 'text';
+  const toKeys = hasText && io.stdin.isTTY === true;
+  const target: KeyboardTarget = run.serial.kind === 'stdio' ? 'serial' : toKeys ? 'keys' : 'none';
+  const isDrawn = hasText && io.stdout.isTTY === true && run.serial.kind !== 'stdio';
+  const painter = isDrawn ? new ScreenPainter(io.stdout, () => machine.screenText()) : null;
+  const hasFailed = reportEvents(context, machine);
+  let keyboard: Keyboard | null = null;
+  let timer: ReturnType<typeof setInterval> | undefined;
+  try {
+    serial.attach(machine);
+    if (run.record !== undefined) await machine.startRecording({ name: run.record, reason: '--record' });
+    keyboard = new Keyboard(context, machine, target);
+    if (painter !== null) timer = setInterval(() => painter.paint(), PAINT_MS);
+    const stop = await runToStop(machine, keyboard, run);
+    keyboard.close();
+    painter?.close();
+    if (hasText) writeScreen(output, machine.screenText());
+    if (run.record !== undefined && machine.recording !== null) await machine.stopRecording();
+    output.message(`reel: ${describeStop(stop)}, tick ${machine.tick}`);
+    if (interrupt.received !== null) return exitCodeOf(interrupt.received);
+    return hasFailed() ? exitCodeOf('HOST_IO') : exitCodeOfStop(stop);
+  } finally {
+    clearInterval(timer);
+    keyboard?.close();
+    painter?.close();
+    serial.close();
+    await machine.close();
   }
 }

@@ -1,3 +1,5 @@
+import { CodedError } from '../base/errors.js';
+
 /** A stream that a command writes to. */
 export interface OutputStream {
   readonly isTTY?: boolean;
@@ -22,8 +24,9 @@ export type Colour = keyof typeof SGR;
 /** Data on standard output; messages, and on a terminal progress, on standard error. */
 export class Output {
   #progressShown = false;
-  #brokenPipe: () => void = () => {};
-  #broken = false;
+  #failure: CodedError | 'closed' | null = null;
+  /** Called when standard output can no longer be written, its reader having gone or for another reason. */
+  onFailure: () => void = () => {};
 
   constructor(
     readonly stdout: OutputStream,
@@ -35,23 +38,20 @@ export class Output {
     stderr.on?.('error', () => {});
   }
 
-  #failed(error: Error & { code?: string }): void {
-    if (error.code !== 'EPIPE' && error.code !== 'EIO') throw error;
-    this.#broken = true;
-    this.#brokenPipe();
+  #failed(cause: Error & { code?: string }): void {
+    // EIO is what a terminal gives that has hung up.
+    const isGone = cause.code === 'EPIPE' || cause.code === 'EIO';
+    this.#failure ??= isGone ? 'closed' : new CodedError('HOST_IO', 'standard output cannot be written', { cause });
+    this.onFailure();
   }
 
-  /** The reader of standard output has gone: what is written there is dropped. */
-  get isBroken(): boolean {
-    return this.#broken;
-  }
-  /** Called when the reader of standard output goes. */
-  set onBrokenPipe(listener: () => void) {
-    this.#brokenPipe = listener;
+  /** Why standard output can no longer be written; `closed` when its reader has gone; null while it can. */
+  get failure(): CodedError | 'closed' | null {
+    return this.#failure;
   }
 
   data(chunk: Uint8Array | string): void {
-    if (this.#broken) return;
+    if (this.#failure !== null) return;
     if (this.stdout.isTTY) this.clearProgress();
     this.stdout.write(chunk);
   }
@@ -108,4 +108,3 @@ export function bytesText(bytes: number): string {
   const mib = bytes / (1024 * 1024);
   return mib < 1 ? `${(bytes / 1024).toFixed(1)} KiB` : `${mib.toFixed(1)} MiB`;
 }
-

@@ -23,7 +23,8 @@ export type AskKind =
   | 'backdoor' // answer to one backdoor call
   | 'vmport'
   | 'entropy'
-  | 'epoch'; // RTC start, seconds since 1970 UTC, f64
+  | 'epoch' // RTC start, seconds since 1970 UTC, f64
+  | 'block'; // a sector of the boot image: u32 LBA
 
 /** What leaves the machine: recorded for export and comparison, never read back. */
 export type OutputKind = 'serial' | 'debugcon' | 'frame' | 'parallel';

@@ -57,6 +57,7 @@ export interface GuestMachineParts {
   /** Principal checks of the host's own requests. Throws DENIED. */
   readonly authorize: (action: 'start' | 'stop' | 'mark', name: string) => void;
   readonly setPolicy: (text: string) => void;
+  readonly offer: (handle: number, bytes: Uint8Array) => void;
 }
 
 /** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
@@ -137,6 +138,10 @@ export class GuestMachine {
   powerButton(): void {
     this.#parts.session.send('power-button', new Uint8Array(0));
   }
+  /** Bytes for the guest to GET from stream `handle`. */
+  offer(handle: number, bytes: Uint8Array): void {
+    this.#parts.offer(handle, bytes);
+  }
   /** A new policy; takes effect between requests. Throws CONFIG and keeps the old one when it is invalid. */
   setPolicy(text: string): void {
     this.#parts.setPolicy(text);
@@ -173,9 +178,13 @@ export class GuestMachine {
     pacer?.start(this.tick);
     let [lastFlush, lastYield, lastScreen] = [services.monotonicMs(), services.monotonicMs(), -Infinity];
     for (;;) {
-      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks);
+      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks, Math.max(control.endTick, this.tick + 1));
       if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
+      const ended = control.enforceLimits();
+      if (ended !== null) {
+        this.#parts.events.emit('recording', { state: 'stopped', name: ended.name, file: ended.file, reason: 'limit of the policy' });
+      }
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
       const now = services.monotonicMs();
       if (now - lastFlush >= FLUSH_MS) {

@@ -1,27 +1,31 @@
 import { CodedError } from '../base/errors.js';
 import { toHex } from '../base/hash.js';
-import { NS_PER_SECOND } from '../base/units.js';
-import { cpuidText } from '../cpu/system/cpuid.js';
+import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import type { ImageReference, ParentReference } from '../log/meta.js';
 import type { MachineConfig } from '../machine/config.js';
 import { DEFAULT_MEMORY_BYTES, DEFAULT_NS_PER_TICK, parseMemorySize } from '../machine/config.js';
 import type { Pc } from '../machine/pc.js';
 import { createPc } from '../machine/pc.js';
-import { boot } from '../machine/boot.js';
+import { applyBoot, planBoot } from '../machine/boot.js';
+import { AuditLog } from '../policy/audit.js';
+import { Gatekeeper } from '../policy/gatekeeper.js';
+import type { Policy } from '../policy/policy.js';
+import { PolicyHolder } from '../policy/policy-holder.js';
+import type { GuestEvents } from '../replay/backdoor-control.js';
 import { BackdoorControl } from '../replay/backdoor-control.js';
 import { LiveSession } from '../replay/live-session.js';
 import { RecordingControl } from '../replay/recording-control.js';
 import { Events } from './events.js';
-import { Gatekeeper } from './gatekeeper.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
-import { GuestPolicy } from './policy.js';
+import { resolvePolicy } from './policy.js';
 import type { HostServices } from './services.js';
+import { VERDICTS } from './verdicts.js';
 
 /** Options that a machine has whether it boots or goes live from a recording. */
 export interface LiveOptions {
   /** Path of a policy file, or a policy; a safe default otherwise. */
-  readonly policy?: string | GuestPolicy;
+  readonly policy?: string | Policy;
   /** Folder for recordings and audit; `recordings` unless given. */
   readonly outDir?: string;
   /** Audit file; the policy's `audit` inside outDir unless given. */
@@ -68,26 +72,37 @@ export async function createMachine(services: HostServices, options: MachineOpti
   const kernel = loadImage(services, 'kernel', options.kernel);
   const initrd = loadImage(services, 'initrd', options.initrd);
   const disk = loadImage(services, 'boot', options.bootImage);
-  if (kernel === null && disk === null) {
-    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
-  }
   if (kernel === null && initrd !== null) throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
   const rom = services.bootRom();
+  const memoryBytes = options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory));
+  const plan = planBoot({
+    kernel: kernel?.bytes ?? null,
+    initrd: initrd?.bytes ?? null,
+    append: options.append ?? '',
+    disk: disk?.bytes ?? null,
+    ramSizeBytes: memoryBytes,
+  });
   const config: MachineConfig = {
-    memoryBytes: options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory)),
-    nsPerTick: options.nsPerTick ?? DEFAULT_NS_PER_TICK,
-    epochSeconds: options.epoch ?? Math.floor(services.nowMs() / 1000),
+    memoryBytes,
+    nsPerTick: wholeNumber('nsPerTick', options.nsPerTick ?? DEFAULT_NS_PER_TICK, 1, MAX_NS_PER_TICK),
+    epochSeconds: wholeNumber('epoch', options.epoch ?? Math.floor(services.nowMs() / 1000), 0, MAX_EPOCH_SECONDS),
     serialPorts: 2,
     romSha256: toHex(services.hashing.sha256(rom)),
-    bootDiskBytes: disk?.bytes.length ?? 0,
+    bootDisk: plan.bootDisk,
   };
-  if (!Number.isInteger(config.nsPerTick) || config.nsPerTick < 1 || config.nsPerTick > 1024 || NS_PER_SECOND % 1 !== 0) {
-    throw new CodedError('USAGE', `nsPerTick is ${config.nsPerTick}`, { hint: 'a whole number from 1 to 1024' });
-  }
   const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing });
-  boot(pc, { rom, kernel: kernel?.bytes ?? null, initrd: initrd?.bytes ?? null, append: options.append ?? '', disk: disk?.bytes ?? null });
+  applyBoot(pc, plan, rom, disk?.bytes ?? null);
   const images = [kernel, initrd, disk].filter((i) => i !== null).map((i) => i.reference);
   return launch({ pc, services, options, epoch: 0, images });
+}
+
+const MAX_NS_PER_TICK = 1024;
+/** End of the year 9999. */
+const MAX_EPOCH_SECONDS = 253_402_300_799;
+
+function wholeNumber(name: string, value: number, low: number, high: number): number {
+  if (Number.isInteger(value) && value >= low && value <= high) return value;
+  throw new CodedError('USAGE', `${name} is ${value}`, { hint: `a whole number from ${low} to ${high}` });
 }
 
 interface LaunchRequest {
@@ -101,14 +116,21 @@ interface LaunchRequest {
 
 /** Puts a wired machine, fresh or at the end of a replay, into live hands. */
 export function launch({ pc, services, options, epoch, parent, images }: LaunchRequest): GuestMachine {
+  if (epoch > 0) attachBootImage(pc, services, options, images);
   const outDir = options.outDir ?? DEFAULT_OUT_DIR;
   const events = new Events<MachineEvents>();
   const session = new LiveSession(pc.machine, epoch);
-  const policy =
-    typeof options.policy === 'string'
-      ? GuestPolicy.parse(new TextDecoder().decode(services.readFile(options.policy)), options.policy)
-      : (options.policy ?? GuestPolicy.default());
-  const gatekeeper = new Gatekeeper({ services, policy, outDir, auditFile: options.audit, session, events });
+  const holder = new PolicyHolder(resolvePolicy(options.policy, services));
+  const auditFile = options.audit ?? (holder.current.auditFile === null ? null : `${outDir}/${holder.current.auditFile}`);
+  const audit = new AuditLog({
+    run: services.randomId(),
+    hashing: services.hashing,
+    sink: (line, entry) => {
+      if (auditFile !== null) services.appendLine(auditFile, line);
+      control.recorder?.audit(entry as unknown as Readonly<Record<string, unknown>>);
+    },
+  });
+  const gatekeeper = new Gatekeeper({ holder, audit, hashing: services.hashing, wallTime: () => services.isoTime() });
   const control: RecordingControl = new RecordingControl({
     session,
     hashing: services.hashing,
@@ -117,7 +139,7 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     description: {
       generator: { name: 'guestreel', version: services.version },
       machine: { ...pc.config },
-      cpuid: cpuidText(),
+      cpuid: JSON.stringify(DEFAULT_CPUID),
       nsPerTick: pc.config.nsPerTick,
       images,
     },
@@ -125,13 +147,17 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     randomId: () => services.randomId(),
     isoTime: () => services.isoTime(),
     ...(parent === undefined ? {} : { parent }),
+    onEnded: (recording) => gatekeeper.counters.recordingEnded(recording.number, session.tick),
     onFailure: (recording, error) => {
       events.emit('recording', { state: 'failed', name: recording.name, file: recording.file, reason: error.describe() });
-      if (gatekeeper.stopsOnFailure) pc.machine.end({ kind: 'powered-off' });
+      if (holder.current.onFailure === 'stop-machine') pc.machine.end({ kind: 'powered-off' });
     },
   });
-  gatekeeper.control = control;
-  pc.backdoor.service = new BackdoorControl({ session, control, gatekeeper, events });
+  const backdoor = new BackdoorControl({ session, control, gatekeeper, hashing: services.hashing, events: guestEvents(events) });
+  pc.backdoor.service = backdoor;
+  // A replay ran under the recorded policy's answer; the policy of this run takes effect as an input.
+  const policyChanged = (): void => session.send('policy', Uint8Array.of(backdoor.allowsRing3() ? 1 : 0));
+  if (pc.backdoor.state.ring3 !== backdoor.allowsRing3()) policyChanged();
   return new GuestMachine({
     pc,
     session,
@@ -140,7 +166,64 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     events,
     pacer: options.pacing === true ? services.createPacer(pc.config.nsPerTick) : null,
     sliceTicks: options.sliceTicks ?? DEFAULT_SLICE_TICKS,
-    authorize: (action, name) => gatekeeper.authorizeHost(action, name),
-    setPolicy: (text) => gatekeeper.replacePolicy(text),
+    authorize: (action, name) => authorizeHost(gatekeeper, session, control, action, name),
+    setPolicy: (text) => {
+      const error = holder.replace(text, 'new policy');
+      if (error !== null) throw error;
+      policyChanged();
+    },
+    offer: (handle, bytes) => backdoor.offer(handle, bytes),
   });
+}
+
+/** Going live may read sectors that the recording has not: then the image is needed. */
+function attachBootImage(pc: Pc, services: HostServices, options: LiveOptions, images: readonly ImageReference[]): void {
+  const wanted = images.find((i) => i.role === 'boot');
+  if (wanted === undefined) return;
+  if (options.bootImage === undefined) {
+    if (pc.media.isComplete(wanted.bytes)) return;
+    throw new CodedError('MISSING_IMAGE', `going live needs the boot image "${wanted.name}"`, {
+      hint: `give the image whose SHA-256 is ${wanted.sha256}`,
+    });
+  }
+  const found = loadImage(services, 'boot', options.bootImage)!;
+  if (found.reference.sha256 !== wanted.sha256) {
+    throw new CodedError('MISMATCH', `this is not the boot image of the recording: its SHA-256 is ${found.reference.sha256}`, {
+      hint: `give the one whose SHA-256 is ${wanted.sha256}`,
+    });
+  }
+  pc.media.attach(found.bytes);
+}
+
+function authorizeHost(
+  gatekeeper: Gatekeeper,
+  session: LiveSession,
+  control: RecordingControl,
+  action: 'start' | 'stop' | 'mark',
+  name: string,
+): void {
+  const { active } = control;
+  const decision = gatekeeper.ask({
+    principal: { host: 'user' },
+    action,
+    tick: session.tick,
+    name,
+    ...(active === null ? {} : { startedBy: active.startedBy }),
+  });
+  if (decision.allow) return;
+  throw new CodedError('DENIED', decision.reason, { hint: `rule ${decision.ruleId} of the policy` });
+}
+
+function guestEvents(events: Events<MachineEvents>): GuestEvents {
+  return {
+    recordingStarted: (name, file, by) => events.emit('recording', { state: 'started', name, file, reason: by }),
+    recordingStopped: (name, file, by) => events.emit('recording', { state: 'stopped', name, file, reason: by }),
+    denied: (principal, action, rule, reason, tick) => events.emit('denied', { principal, action, rule, reason, tick }),
+    mark: (type, label, value, tick, by, phaseId) => {
+      if (type === 'begin' || type === 'end') events.emit('phase', { type, name: label, id: phaseId ?? 0, tick, by });
+      else if (type === 'verdict') events.emit('verdict', { name: label, verdict: VERDICTS[value], tick, by });
+      else if (type === 'log') events.emit('log', { text: label, tick, by });
+      else events.emit('mark', { label, value, tick, by });
+    },
+  };
 }

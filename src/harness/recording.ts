@@ -9,6 +9,7 @@ import { ReplaySession } from '../replay/replay-session.js';
 import { describeAsk } from '../replay/describe-ask.js';
 import { Replay } from './replay.js';
 import type { HostServices } from './services.js';
+import { VERDICTS } from './verdicts.js';
 
 export interface RecordedMark {
   readonly label: string;
@@ -34,8 +35,6 @@ export interface ReplayProgress {
   /** Tick reached, and the recording's last one. */
   readonly onProgress?: (tick: Tick, endTick: Tick) => void;
 }
-
-export const VERDICTS = ['pass', 'fail', 'skip'] as const;
 
 /** A recording on disk. Everything is checked as it is read. */
 export class Recording {

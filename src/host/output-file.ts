@@ -1,16 +1,16 @@
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { CodedError } from '../base/errors.js';
 
-/** A file that a command writes; what it held before is replaced, unless `exclusive`. */
+/** A file that a command writes. What it held before is replaced; `new` insists that it does not exist. */
 export class OutputFile {
   #descriptor: number;
 
   constructor(
     readonly path: string,
-    exclusive = false,
+    mode: 'replace' | 'new' = 'replace',
   ) {
     try {
-      this.#descriptor = openSync(path, exclusive ? 'wx' : 'w');
+      this.#descriptor = openSync(path, mode === 'new' ? 'wx' : 'w');
     } catch (cause) {
       const exists = (cause as { code?: string }).code === 'EEXIST';
       throw new CodedError('HOST_IO', exists ? 'the file exists' : 'the file cannot be written', {
@@ -25,7 +25,7 @@ export class OutputFile {
   write(content: Uint8Array | string): void {
     const bytes = typeof content === 'string' ? new TextEncoder().encode(content) : content;
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
     } catch (cause) {
       throw new CodedError('HOST_IO', 'the file cannot be written', { where: this.path, cause });
     }
@@ -36,5 +36,11 @@ export class OutputFile {
     if (this.#descriptor < 0) return;
     closeSync(this.#descriptor);
     this.#descriptor = -1;
+  }
+
+  /** Closes and removes it. */
+  discard(): void {
+    this.close();
+    unlinkSync(this.path);
   }
 }

@@ -8,6 +8,8 @@ import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
 import { createBlockCodec } from './block-codec.js';
 import { cpuCode } from './cpu-code.js';
+import { readTextFile } from './text-file.js';
+import { Pacer } from './pacing.js';
 import { createHashing } from './hashing.js';
 import { ReelFileSink } from './reel-file-sink.js';
 import { ReelFileSource } from './reel-file-source.js';
@@ -37,6 +39,8 @@ async function create(): Promise<HostServices> {
     compressor: immediateCompressor(codec),
     cpuCode,
     readFile,
+    readText: readTextFile,
+    createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),
     createRecording: (folder, name) => ReelFileSink.create(folder, name),
     appendLine: (path, line) => {

@@ -65,6 +65,7 @@ const ASK_KINDS: Record<AskKind, string> = {
   vmport: 'one call of the VMware port',
   entropy: 'random bytes',
   epoch: "the RTC's start",
+  block: 'a sector of the boot image, when it is read for the first time',
 };
 
 const OUTPUT_KINDS: Record<OutputKind, string> = {

@@ -1,5 +1,6 @@
 import { CodedError } from '../base/errors.js';
 import { MIB } from '../base/units.js';
+import type { BootDiskEntry, BootDiskGeometry } from '../devices/bootdisk.js';
 import { MAX_RAM_BYTES } from '../cpu/memory/layout.js';
 
 /**
@@ -16,8 +17,17 @@ export interface MachineConfig {
   readonly serialPorts: number;
   /** SHA-256 of the boot ROM, null without one. */
   readonly romSha256: string | null;
-  /** Size of the boot disk, 0 without one. */
-  readonly bootDiskBytes: number;
+  /** What the boot ROM boots, null when a kernel is started without it. */
+  readonly bootDisk: BootDiskConfig | null;
+}
+
+export interface BootDiskConfig {
+  /** Size of the image, 0 without one. */
+  readonly imageBytes: number;
+  /** Null without an image. */
+  readonly geometry: BootDiskGeometry | null;
+  /** Where the ROM starts a program that lies in memory already. */
+  readonly entry: BootDiskEntry | null;
 }
 
 export const DEFAULT_MEMORY_BYTES = 128 * MIB;
@@ -56,6 +66,22 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     epochSeconds: number('epochSeconds', 0, 253_402_300_799),
     serialPorts: number('serialPorts', 0, 2),
     romSha256: rom,
-    bootDiskBytes: number('bootDiskBytes', 0, 64 * MIB),
+    bootDisk: parseBootDisk(value.bootDisk, source),
   };
+}
+
+const GEOMETRY_FIELDS = ['sectorCount', 'cylinders', 'heads', 'sectorsPerTrack', 'driveType'] as const;
+const ENTRY_FIELDS = ['cs', 'ip', 'ss', 'sp', 'ds'] as const;
+
+function parseBootDisk(value: unknown, source: string): BootDiskConfig | null {
+  if (value === null) return null;
+  const bad = (what: string): CodedError => new CodedError('DAMAGED', `machine.bootDisk${what} is not valid`, { where: source });
+  if (typeof value !== 'object') throw bad('');
+  const { imageBytes, geometry, entry } = value as Record<string, Record<string, unknown> | number | null>;
+  const allNumbers = (part: unknown, fields: readonly string[]): boolean =>
+    typeof part === 'object' && part !== null && fields.every((f) => Number.isSafeInteger((part as Record<string, unknown>)[f]));
+  if (!Number.isSafeInteger(imageBytes)) throw bad('.imageBytes');
+  if (geometry !== null && !allNumbers(geometry, GEOMETRY_FIELDS)) throw bad('.geometry');
+  if (entry !== null && !allNumbers(entry, ENTRY_FIELDS)) throw bad('.entry');
+  return value as BootDiskConfig;
 }

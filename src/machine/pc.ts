@@ -7,6 +7,9 @@ import type { CpuCode } from '../cpu/code.js';
 import { Cpu } from '../cpu/cpu.js';
 import { LAYOUT } from '../cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
+import { Backdoor } from '../devices/backdoor/backdoor.js';
+import { MAGIC, PORT } from '../devices/backdoor/protocol.js';
+import { BOOT_DISK_PORT_COUNT, BootDisk } from '../devices/bootdisk.js';
 import { Cmos } from '../devices/cmos.js';
 import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
@@ -17,8 +20,12 @@ import { Pit } from '../devices/pit.js';
 import { Port92 } from '../devices/port92.js';
 import { POWER_PORT_COUNT, Power } from '../devices/power.js';
 import { VGA_PORT_COUNT, VgaText } from '../devices/vga-text.js';
+import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
+import { BootMedia } from './boot-media.js';
 import type { MachineConfig } from './config.js';
+import { TOP_ROM_START } from './loaders/e820.js';
 import { Machine } from './machine.js';
+import { PortCaller } from './port-caller.js';
 
 /** ACPI fixed hardware: base port and interrupt. */
 export const PM_BASE = 0x600;
@@ -28,6 +35,7 @@ export const SERIAL_PORTS = [
   { base: 0x2f8, irq: 3 },
 ] as const;
 const TEXT_MEMORY = 0xb8000;
+const BOOT_DISK_BASE = 0x5260;
 
 export interface PcOptions {
   readonly config: MachineConfig;
@@ -45,6 +53,8 @@ export interface Pc {
   readonly keyboard: I8042;
   readonly vga: VgaText;
   readonly power: Power;
+  readonly backdoor: Backdoor;
+  readonly media: BootMedia;
 }
 
 /** Wires a PC/AT. The only place that knows which chip sits at which port and line. */
@@ -64,7 +74,19 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
     code,
     ramBytes: config.memoryBytes,
     mmio,
-    io: { read: (p, w) => ports.read(p, w), write: (p, v, w) => ports.write(p, v, w), exempt: () => false },
+    io: {
+      read: (port, width) => {
+        if (width === 4 && port === PORT) return backdoor.portIn32(caller);
+        if (width === 4 && port === VMPORT) return vmport.portIn32(caller);
+        return ports.read(port, width);
+      },
+      write: (port, value, width) => ports.write(port, value, width),
+      // Only the call itself: everything else at the port obeys the I/O privilege level.
+      exempt: (port, width, isRead) => {
+        const magic = port === PORT ? MAGIC : port === VMPORT ? VMPORT_MAGIC : null;
+        return isRead && width === 4 && magic !== null && backdoor.state.ring3 && caller.get('eax') === magic;
+      },
+    },
     nsPerTick: config.nsPerTick,
     cpuid: DEFAULT_CPUID,
     acknowledge: () => pic.acknowledge(),
@@ -116,7 +138,23 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
   const debugcon = add(new Debugcon('debugcon', { onOutput }));
   ports.map('debugcon', 0xe9, 1, debugcon.ports);
 
+  const caller = new PortCaller(cpu);
+  const backdoor = add(new Backdoor('backdoor', { gate, hashing, onExit: (code) => machine.end({ kind: 'exit', code }) }));
+  ports.map('backdoor', PORT, 4, backdoor.ports);
+  const vmport = new Vmport({ gate, service: () => backdoor.service });
+  ports.map('vmport', VMPORT, 4, vmport.ports);
+  const media = add(new BootMedia('bootmedia', gate));
+  const disk = config.bootDisk;
+  const bootDisk = add(
+    new BootDisk('bootdisk', {
+      ...(disk?.geometry == null ? {} : { geometry: disk.geometry, readImage: (lba) => media.sector(lba) }),
+      ...(disk?.entry == null ? {} : { entry: disk.entry }),
+    }),
+  );
+  ports.map('bootdisk', BOOT_DISK_BASE, BOOT_DISK_PORT_COUNT, bootDisk.ports);
+  cpu.physical.addAlias({ base: TOP_ROM_START, size: 0x10000, target: TOP_ROM_START & 0xfffff });
+
   const machine = new Machine({ cpu, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
-  return { config, machine, pic, cmos, uarts, keyboard, vga, power };
+  return { config, machine, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
 }

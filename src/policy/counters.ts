@@ -148,8 +148,11 @@ export class PolicyCounters {
   /** Throws DAMAGED if the bytes are not what save() gave. */
   load(bytes: Uint8Array): void {
     const input = new ByteReader(bytes, 'policy counters');
-    readState(input, COUNTERS_SCHEMA, this.state);
+    const state: CountersState = { rules: [], running: [] };
+    readState(input, COUNTERS_SCHEMA, state);
     input.end();
+    this.state.rules = state.rules;
+    this.state.running = state.running;
   }
 }
 

@@ -61,7 +61,8 @@ function describeError(error: ErrorObject): string {
     const known = Object.keys((error.parentSchema as { properties: object }).properties);
     return `${subject(error)} has no field ${quoted(params['additionalProperty'])}; allowed: ${known.join(', ')}`;
   }
-  if (error.propertyName !== undefined) return `${quoted(error.propertyName)} is no such name; allowed: ${allowed(error)}`;
+  if (error.propertyName !== undefined)
+    return `${quoted(error.propertyName)} is no such name; allowed: ${allowed(error)}`;
   return `${subject(error)} is ${quoted(error.data)}; allowed: ${allowed(error)}`;
 }
 
@@ -78,9 +79,10 @@ function allowed(error: ErrorObject): string {
         .map((type) => TYPE_NAMES[type] ?? type)
         .join(' or ');
     case 'minimum':
-      return `at least ${limit}`;
-    case 'maximum':
-      return `at most ${limit}`;
+    case 'maximum': {
+      const { minimum, maximum } = error.parentSchema as { minimum?: number; maximum?: number };
+      return `${minimum} to ${maximum}`;
+    }
     case 'minItems':
     case 'minProperties':
       return `at least ${limit} in it`;

@@ -79,7 +79,10 @@ class PatternParser {
     if (++this.#nesting > MAX_NESTING) this.#refuse('groups are nested too deep', start);
     if (this.#take('?')) {
       if (!this.#take(':')) {
-        this.#refuse('of the groups that begin with "(?" only "(?:" is possible: the time to match must be linear', start);
+        this.#refuse(
+          'of the groups that begin with "(?" only "(?:" is possible: the time to match must be linear',
+          start,
+        );
       }
     }
     const node = this.#choice();
@@ -105,7 +108,8 @@ class PatternParser {
     const min = this.#number();
     const open = this.#take(',');
     const max = !open ? min : this.#peek() === '}' ? Infinity : this.#number();
-    if (min === null || max === null || !this.#take('}')) this.#refuse('a count such as {2} or {2,5} is expected', start);
+    if (min === null || max === null || !this.#take('}'))
+      this.#refuse('a count such as {2} or {2,5} is expected', start);
     if (max < min) this.#refuse('the count ends before it begins', start);
     if (Math.max(min, max === Infinity ? 0 : max) > MAX_REPEAT) this.#refuse(`a count is over ${MAX_REPEAT}`, start);
     return [min, max];

@@ -1,5 +1,4 @@
 import { utf8Encode } from '../base/platform.js';
-import { CodedError } from '../base/errors.js';
 import { compilePattern, type PatternProgram } from './pattern-program.js';
 
 /**
@@ -39,9 +38,8 @@ export class Pattern {
         if (op.op === 'match') matched = true;
         else if (op.op === 'jump') pending.push(op.to);
         else if (op.op === 'fork') pending.push(op.other, op.to);
-        else if (op.op === 'start') position === 0 && pending.push(at + 1);
-        else if (op.op === 'end') position === points.length && pending.push(at + 1);
-        else list[length++] = at;
+        else if (op.op === 'set') list[length++] = at;
+        else if (position === (op.op === 'start' ? 0 : points.length)) pending.push(at + 1);
       }
       return length;
     };
@@ -66,15 +64,4 @@ export class Pattern {
 /** Length of `text` in bytes of UTF-8. */
 export function utf8Length(text: string): number {
   return utf8Encode(text).length;
-}
-
-/** Undefined where `source` is no pattern, with the reason handed to `refuse`. */
-export function tryPattern(source: string, refuse: (reason: string) => void): Pattern | undefined {
-  try {
-    return new Pattern(source);
-  } catch (error) {
-    if (!(error instanceof CodedError)) throw error;
-    refuse(error.message);
-    return undefined;
-  }
 }

@@ -150,11 +150,11 @@ export interface PrincipalPattern {
  */
 export interface Conditions {
   /**
-   * Regular expression for what the request names: the recording of start and stop, the label of mark. Other actions have no name, and it says nothing about them.
+   * Regular expression, without look-around and back references, for what the request names: the recording of start and stop, the label of mark. Other actions name nothing: a permit with this condition covers them all the same, a forbid does not.
    */
   name?: string;
   /**
-   * Regular expression for the test that a verdict is about. Requests without a verdict do not fit.
+   * Regular expression for the test that a verdict is about. Requests other than verdicts do not fit.
    */
   test?: string;
   /**

@@ -1,7 +1,6 @@
-import { CodedError } from '../base/errors.js';
-
 export const HOST_NAMES = ['user', 'ids', 'api'] as const;
 export type HostName = (typeof HOST_NAMES)[number];
+
 export type Ring = 0 | 1 | 2 | 3;
 
 /** A guest's caller, by what the emulator itself observes at the call. Only the token is the guest's own claim. */
@@ -30,37 +29,35 @@ export function partyCovers(party: string, described: string): boolean {
   return described === party || described.startsWith(`${party}:`);
 }
 
-const FORM = 'host:user, host:ids, host:api, guest:ring0 to guest:ring3, then ,code=SHA256 ,token=SHA256 ,cr3=N ,eip=N';
-
-function wrong(text: string): CodedError {
-  return new CodedError('USAGE', `${JSON.stringify(text)} is not a principal`, { hint: FORM });
-}
+/** What parsePrincipal reads, for messages. */
+export const PRINCIPAL_FORM =
+  'host:user, host:ids, host:api, or guest:ring0 to guest:ring3 with ,code=SHA256 ,token=SHA256 ,cr3=N ,eip=N';
 
 /**
  * Reads `host:user` or `guest:ring3,code=HEX,token=HEX,cr3=0x1000,eip=0x8000`, the fields in any order and all but the
- * first optional. Throws USAGE.
+ * first optional. Null where `text` is no principal.
  */
-export function parsePrincipal(text: string): Principal {
+export function parsePrincipal(text: string): Principal | null {
   const [head = '', ...fields] = text.split(',');
   const host = HOST_NAMES.find((name) => head === `host:${name}`);
-  if (host !== undefined && fields.length === 0) return { host };
+  if (host !== undefined) return fields.length === 0 ? { host } : null;
   const ring = /^guest:ring([0-3])$/.exec(head)?.[1];
-  if (ring === undefined) throw wrong(text);
-  const guest = { ring: Number(ring) as Ring, cr3: 0, eip: 0, codeSha256: null, tokenSha256: null } as {
-    -readonly [K in keyof GuestCaller]: GuestCaller[K];
-  };
+  if (ring === undefined) return null;
+  let guest: GuestCaller = { ring: Number(ring) as Ring, cr3: 0, eip: 0, codeSha256: null, tokenSha256: null };
   for (const field of fields) {
-    const [, key, value] = /^(code|token|cr3|eip)=(.+)$/.exec(field) ?? [];
-    if (key === undefined || value === undefined) throw wrong(text);
-    if (key === 'cr3' || key === 'eip') guest[key] = parseAddress(value, text);
-    else if (!/^[0-9a-f]{64}$/.test(value)) throw wrong(text);
-    else if (key === 'code') guest.codeSha256 = value;
-    else guest.tokenSha256 = value;
+    const read = parseField(field);
+    if (read === null) return null;
+    guest = { ...guest, ...read };
   }
   return { guest };
 }
 
-function parseAddress(value: string, text: string): number {
-  if (!/^(0x[0-9a-f]{1,8}|[0-9]{1,10})$/i.test(value) || Number(value) > 0xffff_ffff) throw wrong(text);
-  return Number(value);
+function parseField(field: string): Partial<GuestCaller> | null {
+  const [, key, value = ''] = /^(code|token|cr3|eip)=(.+)$/.exec(field) ?? [];
+  if (key === 'cr3' || key === 'eip') {
+    const isAddress = /^(0x[0-9a-f]{1,8}|[0-9]{1,10})$/i.test(value) && Number(value) <= 0xffff_ffff;
+    return isAddress ? { [key]: Number(value) } : null;
+  }
+  if (!/^[0-9a-f]{64}$/.test(value)) return null;
+  return key === 'code' ? { codeSha256: value } : { tokenSha256: value };
 }

@@ -68,6 +68,11 @@ export class Recorder implements GateBackend {
     this.#digestWanted = true;
   }
 
+  checkpoint(): void {
+    this.#flushOutput();
+    this.writer.appendState('checkpoint', this.machine.tick, stateSections(this.machine));
+  }
+
   audit(record: Readonly<Record<string, unknown>>): void {
     this.#flushOutput();
     this.writer.append({ entry: 'audit', tick: this.machine.tick, record });

@@ -28,6 +28,8 @@ export interface RecordingControlOptions {
   readonly isoTime: () => string;
   /** Set when this run went live from a replay. */
   readonly parent?: ParentReference;
+  /** A recording has ended, for whatever reason. */
+  readonly onEnded: (recording: ActiveRecording) => void;
   /** A write failed: the recording has ended where it was. */
   readonly onFailure: (recording: ActiveRecording, error: CodedError) => void;
 }
@@ -37,6 +39,9 @@ export interface StartRequest {
   readonly reason: string;
   /** Principal, e.g. `host:user`, `guest:ring3`. */
   readonly by: string;
+  /** The policy's limits: tick at which it must end, bytes it may have; null for none. */
+  readonly endTick?: Tick | null;
+  readonly maxBytes?: number | null;
 }
 
 /** A recording that is being made. */
@@ -49,6 +54,8 @@ export interface ActiveRecording {
   readonly startTick: Tick;
   readonly file: string;
   readonly bytesWritten: number;
+  readonly endTick: Tick | null;
+  readonly maxBytes: number | null;
 }
 
 /** A recording whose file exists and that waits for its boundary. */
@@ -136,6 +143,8 @@ export class RecordingControl {
       file: sink.file,
       recorder,
       sink,
+      endTick: request.endTick ?? null,
+      maxBytes: request.maxBytes ?? null,
       get bytesWritten(): number {
         return writer.bytesWritten;
       },
@@ -150,8 +159,11 @@ export class RecordingControl {
     const active = this.#require();
     active.recorder.end(reason, by);
     this.flush();
-    if (this.#active !== null) active.sink.finish();
-    this.#release();
+    // Nothing is active when the last write failed.
+    if (this.#active !== null) {
+      active.sink.finish();
+      this.#release();
+    }
     return active;
   }
 
@@ -161,8 +173,30 @@ export class RecordingControl {
   }
 
   #release(): void {
+    const active = this.#require();
     this.#active = null;
     this.options.session.detach();
+    this.options.onEnded(active);
+  }
+
+  /** Adds the state at this boundary to the recording: replay can begin there. */
+  checkpoint(): void {
+    this.#active?.recorder.checkpoint();
+    this.flush();
+  }
+
+  /** Tick at which the policy ends the running recording. */
+  get endTick(): Tick {
+    return this.#active?.endTick ?? Infinity;
+  }
+
+  /** Ends a recording that has reached a limit of the policy's. Returns it, or null. */
+  enforceLimits(): ActiveRecording | null {
+    const active = this.#active;
+    if (active === null) return null;
+    if (active.endTick !== null && this.options.session.tick >= active.endTick) return this.stop('limit: ticks');
+    if (active.maxBytes !== null && active.bytesWritten > active.maxBytes) return this.stop('limit: bytes');
+    return null;
   }
 
   /** A new number for a phase. */

@@ -6,7 +6,9 @@ const MAX_LINES = 400;
 /** Files that are one table from their first line to their last. */
 const TABLES: readonly string[] = [];
 
-const MIN_WORDS = 3;
+/** Of the title itself, and together with the groups it stands in. */
+const MIN_WORDS = 2;
+const MIN_WORDS_WITH_GROUPS = 4;
 const PLACEHOLDER = /%[sdifjop]|\$\w|\$\{/;
 const TEST_FUNCTIONS = /^(it|test)$/;
 
@@ -20,6 +22,20 @@ function calleeParts(e: ts.Expression): string[] {
   if (ts.isCallExpression(e)) return calleeParts(e.expression);
   if (ts.isTaggedTemplateExpression(e)) return calleeParts(e.tag);
   return [];
+}
+
+/** Titles of the describe() calls around `node`, outermost first. */
+function groupsAround(node: ts.Node): string[] {
+  const titles: string[] = [];
+  for (let at = node.parent; at !== undefined; at = at.parent) {
+    if (!ts.isCallExpression(at) || calleeParts(at.expression)[0] !== 'describe') continue;
+    titles.unshift(at.arguments[0].getText().slice(1, -1));
+  }
+  return titles;
+}
+
+function wordCount(text: string): number {
+  return text.trim().split(/\s+/).length;
 }
 
 /** Names that are no sentences, and tests that do not run or keep others from running. */
@@ -40,8 +56,11 @@ function testFindings(path: string, text?: string): string[] {
     const sentence = title.getText(file).slice(1, -1);
     if (/\bshould\b/i.test(sentence)) found.push(finding(file, title, 'a test says what happens, not what should'));
     // What is filled in for each case has words of its own.
-    if (!PLACEHOLDER.test(sentence) && sentence.trim().split(/\s+/).length < MIN_WORDS)
-      found.push(finding(file, title, `"${sentence}" is no sentence`));
+    if (PLACEHOLDER.test(sentence)) return;
+    const whole = [...groupsAround(node), sentence].join(' ');
+    if (wordCount(sentence) < MIN_WORDS || wordCount(whole) < MIN_WORDS_WITH_GROUPS) {
+      found.push(finding(file, title, `"${whole}" is no sentence`));
+    }
   });
   return found;
 }

@@ -175,7 +175,20 @@ function changedExpression(program: ts.Program, node: ts.Node): ts.Expression | 
   const native = declaredByEngine(program, program.getTypeChecker().getSymbolAtLocation(name));
   if (native && /^(assign|defineProperty|defineProperties|setPrototypeOf)$/.test(name.text))
     return node.arguments[0] ?? null;
-  return native && MUTATORS.test(name.text) ? receiver : null;
+  if (native && MUTATORS.test(name.text)) return receiver;
+  return native && /^(exec|test)$/.test(name.text) && remembersPlace(program.getTypeChecker(), receiver)
+    ? receiver
+    : null;
+}
+
+/** A regular expression with the flag g or y goes on from where its last match ended. */
+function remembersPlace(checker: ts.TypeChecker, expression: ts.Expression): boolean {
+  const e = bare(expression);
+  if (ts.isRegularExpressionLiteral(e)) return /\/[a-z]*[gy][a-z]*$/.test(e.text);
+  const declaration = ts.isIdentifier(e) ? resolved(checker, e)?.valueDeclaration : undefined;
+  if (declaration === undefined || !ts.isVariableDeclaration(declaration) || declaration.initializer === undefined)
+    return false;
+  return !ts.isIdentifier(bare(declaration.initializer)) && remembersPlace(checker, declaration.initializer);
 }
 
 function isAccess(node: ts.Node): node is ts.PropertyAccessExpression | ts.ElementAccessExpression {
@@ -248,10 +261,8 @@ function isEmptyCollection(e: ts.Expression): boolean {
   if (/^(Map|Set|Array)$/.test(name)) return first === undefined;
   // Zeros: scratch space.
   if (/^(ArrayBuffer|DataView)$/.test(name)) return true;
-  return (
-    /^(Big)?(Ui|I)nt\d+(Clamped)?Array$|^Float\d+Array$/.test(name) &&
-    (first === undefined || !ts.isArrayLiteralExpression(bare(first)))
-  );
+  if (!/^(Big)?(Ui|I)nt\d+(Clamped)?Array$|^Float\d+Array$/.test(name) || first === undefined) return false;
+  return !ts.isArrayLiteralExpression(bare(first)) && first.getText() !== '0';
 }
 
 /** An instance of one of our own classes that has a field which can change. */

@@ -24,6 +24,10 @@ const cache = new Map<string, number>(); // found
 const names: string[] = []; // found
 const scratch = new DataView(new ArrayBuffer(8)); // found
 const known = new Set([1, 2]);
+const none = new Uint8Array(0);
+const words = /[a-z]+/g;
+const word = /[a-z]+/;
+const isWord = (s: string) => word.test(s) && words.test(s); // found
 const memo: Record<string, number> = { a: 1 };
 const squares: number[] = [];
 for (let i = 0; i < 4; i++) squares.push(i * i);

@@ -239,11 +239,10 @@ export function deliverEvent(ctx: CpuContext, event: CpuEvent): DeliveryOutcome 
     } catch (raised) {
       if (!(raised instanceof GuestFault)) throw raised;
       const fault = current.kind === 'software' ? raised : withExternalBit(raised);
+      // Even if a double fault or a shutdown takes the page fault's place.
+      if (fault.cr2 !== undefined) state.cr2 = fault.cr2;
       const next = escalate(current, { ...fault, kind: 'fault' });
-      if (next === null) {
-        prepare(ctx, { ...fault, kind: 'fault' });
-        return 'shutdown';
-      }
+      if (next === null) return 'shutdown';
       current = next;
     }
   }

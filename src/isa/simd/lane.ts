@@ -4,7 +4,8 @@ import { simd, v128 } from '../ir/expr.js';
 export const ZERO_VECTOR: V128 = v128.const(new Array<number>(16).fill(0));
 
 /** Constant of sixteen bytes. */
-export const bytes = (f: (index: number) => number): V128 => v128.const(Array.from({ length: 16 }, (_, i) => f(i) & 0xff));
+export const bytes = (f: (index: number) => number): V128 =>
+  v128.const(Array.from({ length: 16 }, (_, i) => f(i) & 0xff));
 /** Constant with the same little-endian value in every lane of `laneBytes` bytes. */
 export const repeated = (value: bigint, laneBytes: number): V128 =>
   bytes((i) => Number((value >> BigInt(8 * (i % laneBytes))) & 0xffn));

@@ -12,7 +12,13 @@ const ANY: PackedFunction = (a, b) => simd('v128.or', a, b);
 const ODD: PackedFunction = (a, b) => simd('v128.xor', a, b);
 
 /** Integer, single and double forms do the same. */
-function logic(name: string, integer: string, float: string, f: PackedFunction, f64: (a: I64, b: I64) => I64): Instruction[] {
+function logic(
+  name: string,
+  integer: string,
+  float: string,
+  f: PackedFunction,
+  f64: (a: I64, b: I64) => I64,
+): Instruction[] {
   const onVector = onXmm(f);
   const [mmx] = packed(`P${name}`, integer, f, 'MMX', f64);
   return [

@@ -10,10 +10,16 @@ import { SSE, SSE2, lower, mmxOptions, onMmx, onXmm, packed } from './packed-ope
 
 /** PACK...: narrowing keeps operand order. An MMX form packs both operands laid side by side. */
 function pack(mnemonic: string, opcode: string, op: string): Instruction[] {
-  return packed(mnemonic, opcode, (a, b) => simd(op, a, b), 'MMX', (a, b) => {
-    const both = pair(a, b);
-    return lane64(simd(op, both, both), 0);
-  });
+  return packed(
+    mnemonic,
+    opcode,
+    (a, b) => simd(op, a, b),
+    'MMX',
+    (a, b) => {
+      const both = pair(a, b);
+      return lane64(simd(op, both, both), 0);
+    },
+  );
 }
 
 /** Lanes of `laneBytes` from one half of two vectors, alternating. */
@@ -61,7 +67,11 @@ function wordIndexes(control: I32): V128 {
   const factors = bytes((i) => (i % 2 === 0 ? 64 >> (i % 8) : 0));
   const fields = simd('i16x8.shr_u', simd('i16x8.mul', v128.splat('i16x8', control), factors), i32.const(6));
   const starts = simd('i16x8.mul', and(fields, repeated(3n, 2)), repeated(0x0202n, 2));
-  return simd('i16x8.add', starts, bytes((i) => (i % 2) + (i < 8 ? 0 : 8)));
+  return simd(
+    'i16x8.add',
+    starts,
+    bytes((i) => (i % 2) + (i < 8 ? 0 : 8)),
+  );
 }
 
 const pshufd: SemanticsFn = (c, [dst, src, control]) => {

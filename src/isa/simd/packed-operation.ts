@@ -9,7 +9,11 @@ import { readMmx, writeMmx } from './mmx-register.js';
 export type PackedFunction = (a: V128, b: V128) => V128;
 
 /** MMX instructions report pending x87 exceptions first (SDM 3, 12.5). */
-export const mmxOptions = (feature: 'MMX' | 'SSE' | 'SSE2'): InstructionOptions => ({ unit: 'mmx', fpuWait: true, feature });
+export const mmxOptions = (feature: 'MMX' | 'SSE' | 'SSE2'): InstructionOptions => ({
+  unit: 'mmx',
+  fpuWait: true,
+  feature,
+});
 export const SSE: InstructionOptions = { unit: 'sse', feature: 'SSE' };
 export const SSE2: InstructionOptions = { unit: 'sse', feature: 'SSE2' };
 /** SSE instructions that touch MMX registers. */

@@ -65,7 +65,18 @@ const byteShift =
     const n = c.let(c.read(count));
     const clamped: I32 = select(i32.lt_u(n, 16), n, i32.const(16));
     const step = v128.splat('i8x16', i32.mul(clamped, direction));
-    c.write128(dst, simd('i8x16.swizzle', c.read128(dst), simd('i8x16.add', bytes((i) => i), step)));
+    c.write128(
+      dst,
+      simd(
+        'i8x16.swizzle',
+        c.read128(dst),
+        simd(
+          'i8x16.add',
+          bytes((i) => i),
+          step,
+        ),
+      ),
+    );
   };
 
 export const SHIFTS: readonly Instruction[] = [

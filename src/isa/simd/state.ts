@@ -43,8 +43,7 @@ function forEachRegister(c: Semantics, body: (index: I32) => void): void {
 }
 const nth = (index: I32): I32 => i32.mul(index, REGISTER_BYTES);
 /** Offset of physical register R(TOP + index) from STATE.fpr. */
-const stackRegister = (index: I32): I32 =>
-  nth(i32.and(i32.add(i32.shr_u(i32.load(STATE.fsw), 11), index), 7));
+const stackRegister = (index: I32): I32 => nth(i32.and(i32.add(i32.shr_u(i32.load(STATE.fsw), 11), index), 7));
 
 function checkAlignment(c: Semantics, image: Operand): void {
   c.raiseIf(i32.and(c.linearAddress(image), REGISTER_BYTES - 1), EXCEPTION.GP, 0);

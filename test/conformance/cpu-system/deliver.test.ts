@@ -272,17 +272,35 @@ describe('V86 mode', () => {
 
 describe('faults while delivering', () => {
   it.each<[string, (m: Machine) => void, CpuEvent, number, number]>([
-    ['an absent gate of an interrupt is #NP with EXT and IDT', (m) => m.setIdt(0x20, gate(8, 0, 0x0e)), interrupt(0x20), 11, 0x103],
+    [
+      'an absent gate of an interrupt is #NP with EXT and IDT',
+      (m) => m.setIdt(0x20, gate(8, 0, 0x0e)),
+      interrupt(0x20),
+      11,
+      0x103,
+    ],
     ['an interrupt beyond the IDT is #GP', (m) => (m.state.idtrLimit = 0xff), interrupt(0x20), 13, 0x103],
-    ['an absent handler is #NP of its selector', (m) => m.setGdt(SEL.code16, descriptor(0, 0xffff, 0x1a)), interrupt(0x21), 11, SEL.code16 | 1],
+    [
+      'an absent handler is #NP of its selector',
+      (m) => m.setGdt(SEL.code16, descriptor(0, 0xffff, 0x1a)),
+      interrupt(0x21),
+      11,
+      SEL.code16 | 1,
+    ],
     ['#UD through a bad gate is #GP', (m) => m.setIdt(6, [0, 0]), fault(6), 13, 0x33],
     ['#GP through a bad gate is #DF', (m) => m.setIdt(13, [0, 0]), fault(13, 0), 8, 0],
     ['#DE through a bad gate is #DF', (m) => m.setIdt(0, [0, 0]), fault(0), 8, 0],
     ['#PF through a bad gate is #DF', (m) => m.setIdt(14, [0, 0]), fault(14, 0, 1), 8, 0],
-    ['an interrupt through a bad gate whose #GP has a bad gate is #DF', (m) => {
-      m.setIdt(0x20, [0, 0]);
-      m.setIdt(13, [0, 0]);
-    }, interrupt(0x20), 8, 0],
+    [
+      'an interrupt through a bad gate whose #GP has a bad gate is #DF',
+      (m) => {
+        m.setIdt(0x20, [0, 0]);
+        m.setIdt(13, [0, 0]);
+      },
+      interrupt(0x20),
+      8,
+      0,
+    ],
   ])('%s', (_, change, event, vector, error) => {
     const machine = new Machine().protect();
     machine.setIdt(0x21, gate(SEL.code16, 0x1234, 0x8e));

@@ -118,7 +118,13 @@ describe('far CALL', () => {
       expect(at(machine)).toEqual([SEL.code, 0xabcd_1234, 0]);
       expect(machine.state.segSelector(SS)).toBe(SEL.data);
       expect(machine.stack(7)).toEqual([
-        0x102, SEL.userCode, 0x1111_1111, 0x2222_2222, 0x3333_3333, AT.userStack, SEL.userData,
+        0x102,
+        SEL.userCode,
+        0x1111_1111,
+        0x2222_2222,
+        0x3333_3333,
+        AT.userStack,
+        SEL.userData,
       ]);
       expect(machine.state.gpr(ESP)).toBe(AT.kernelStack - 28);
       expect(machine.state.tlbRead).toBe(16);
@@ -136,7 +142,8 @@ describe('far CALL', () => {
       machine.run('farCall', SEL.a, 0, 32);
       expect(at(machine)).toEqual([SEL.ring1Code, 0x1234, 1]);
       expect([machine.state.segSelector(SS), machine.state.gpr(ESP)]).toEqual([
-        SEL.ring1Data, AT.kernelStack - 0x400 - 16,
+        SEL.ring1Data,
+        AT.kernelStack - 0x400 - 16,
       ]);
     });
 
@@ -160,7 +167,9 @@ describe('far CALL', () => {
       machine.setGdt(SEL.a, entry);
       expect(machine.fault('farCall', SEL.a, 0, 32)).toEqual([vector, error]);
       expect([machine.state.gpr(ESP), machine.state.segSelector(SS), machine.state.cpl]).toEqual([
-        AT.userStack, SEL.userData, 3,
+        AT.userStack,
+        SEL.userData,
+        3,
       ]);
     });
 
@@ -301,7 +310,9 @@ describe('IRET', () => {
     machine.run('iret', 32);
     expect(at(machine)).toEqual([0x2000, 0x1234, 3]);
     const { state } = machine;
-    expect([SS, ES, DS, FS, GS].map((s) => state.segBase(s))).toEqual([0x3_0000, 0x4_0000, 0x5_0000, 0x6_0000, 0x7_0000]);
+    expect([SS, ES, DS, FS, GS].map((s) => state.segBase(s))).toEqual([
+      0x3_0000, 0x4_0000, 0x5_0000, 0x6_0000, 0x7_0000,
+    ]);
     expect([state.gpr(ESP), state.eflags, state.segAccess(CS), state.flat]).toEqual([0xfffe, 0x2_3202, 0xf3, 0]);
   });
 
@@ -341,14 +352,20 @@ describe('SYSENTER and SYSEXIT', () => {
     machine.run('sysenter');
     expect(at(machine)).toEqual([SEL.code, 0xc010_0000, 0]);
     expect([state.segSelector(SS), state.gpr(ESP), state.eflags, state.flat]).toEqual([
-      SEL.data, 0xc000_0000, 0x3002, 1,
+      SEL.data,
+      0xc000_0000,
+      0x3002,
+      1,
     ]);
     state.setGpr(1, AT.userStack);
     state.setGpr(2, 0x0804_8000);
     machine.run('sysexit');
     expect(at(machine)).toEqual([SEL.userCode, 0x0804_8000, 3]);
     expect([state.segSelector(SS), state.gpr(ESP), state.segAccess(CS), state.segAccess(SS)]).toEqual([
-      SEL.userData, AT.userStack, 0xc0fb, 0xc0f3,
+      SEL.userData,
+      AT.userStack,
+      0xc0fb,
+      0xc0f3,
     ]);
     expect([state.flat, state.tlbRead]).toEqual([1, 24]);
   });

@@ -266,4 +266,3 @@ export class Machine {
     return this;
   }
 }
-

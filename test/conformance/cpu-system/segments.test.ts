@@ -9,7 +9,10 @@ describe('loading data segments', () => {
     machine.run('loadSegment', FS, SEL.a);
     const { state } = machine;
     expect([state.segSelector(FS), state.segBase(FS), state.segLimit(FS), state.segAccess(FS)]).toEqual([
-      SEL.a, 0x1234_5678, 0x89ab_cfff, 0x8093,
+      SEL.a,
+      0x1234_5678,
+      0x89ab_cfff,
+      0x8093,
     ]);
     expect(machine.gdtAccess(SEL.a)).toBe(0x93);
   });

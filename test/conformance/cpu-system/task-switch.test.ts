@@ -39,7 +39,11 @@ describe('JMP to a TSS', () => {
     expect(at(machine)).toEqual([SEL.code, 0x4444, 0]);
     expect([state.gpr(EAX), state.gpr(EBX), state.gpr(ESP), state.gpr(EDI)]).toEqual([0x100, 0x103, 0x6000, 0x107]);
     expect([ES, SS, DS, FS, GS].map((s) => state.segSelector(s))).toEqual([
-      SEL.data, SEL.data, SEL.data, 0, SEL.userData,
+      SEL.data,
+      SEL.data,
+      SEL.data,
+      0,
+      SEL.userData,
     ]);
     expect(state.eflags).toBe(0x202);
     expect(state.cr0 & 8).toBe(8);
@@ -161,7 +165,30 @@ describe('what a switch brings along', () => {
 describe('16-bit TSS', () => {
   it('has words, four segments and no CR3', () => {
     machine.setGdt(SEL.otherTss, descriptor(AT.otherTss, 0x2b, 0x0081));
-    const words = [0, 0, 0, 0, 0, 0, 0, 0x4444, 0x202, 1, 2, 3, 4, 0x6000, 6, 7, 8, SEL.data, SEL.code, SEL.data, SEL.data, 0];
+    const words = [
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0,
+      0x4444,
+      0x202,
+      1,
+      2,
+      3,
+      4,
+      0x6000,
+      6,
+      7,
+      8,
+      SEL.data,
+      SEL.code,
+      SEL.data,
+      SEL.data,
+      0,
+    ];
     words.forEach((w, i) => machine.ram.view.setUint16(AT.otherTss + 2 * i, w, true));
     machine.run('farJump', SEL.otherTss, 0, 32);
     expect(at(machine)).toEqual([SEL.code, 0x4444, 0]);

@@ -1,6 +1,6 @@
 import { routine } from '../../ir/body.js';
 import type { I32, I64 } from '../../ir/expr.js';
-import { call, f64, i32, i64, select } from '../../ir/expr.js';
+import { call, f32, f64, i32, i64, select } from '../../ir/expr.js';
 import { DOUBLE, Format, SINGLE } from './format.js';
 import { MXCSR, noteSseFlags } from './mxcsr.js';
 import { denormalsAreZeros, noteDenormal } from './soft-arithmetic.js';
@@ -44,9 +44,22 @@ export const doubleCompare = routine('doubleCompare', ['i64', 'i64', 'i32'], 'i3
   b.return(call(softCompare, DOUBLE, x, y, signalQuiet));
 });
 
+const SMALLEST_NORMAL_SINGLE_2 = 1 << 24;
+const INFINITY_SINGLE_2 = 0xff << 24;
+const isPlainSingle = (x: I32): I32 =>
+  i32.or(
+    i32.le_u(i32.sub(i32.shl(x, 1), SMALLEST_NORMAL_SINGLE_2), INFINITY_SINGLE_2 - SMALLEST_NORMAL_SINGLE_2),
+    i32.eqz(i32.shl(x, 1)),
+  );
+const upper = (a: I32): I64 => i64.shl(i64.extend_u(a), 32n);
+
 /** singleCompare(x, y, signalQuiet) */
 export const singleCompare = routine('singleCompare', ['i32', 'i32', 'i32'], 'i32', (b, x, y, signalQuiet) => {
-  const upper = (a: I32): I64 => i64.shl(i64.extend_u(a), 32n);
+  b.if(i32.and(isPlainSingle(x), isPlainSingle(y)), () => {
+    const p = f32.reinterpret(x);
+    const q = f32.reinterpret(y);
+    b.return(i32.or(f32.lt(p, q), i32.shl(f32.eq(p, q), 1)));
+  });
   b.return(call(softCompare, SINGLE, upper(x), upper(y), signalQuiet));
 });
 
@@ -62,29 +75,32 @@ const softMinMax = routine('softMinMax', ['i32', 'i64', 'i64', 'i32'], 'i64', (b
 /** doubleMin and doubleMax (x, y) */
 const doubleExtreme = (name: string, wanted: number, better: typeof f64.lt) =>
   routine(name, ['i64', 'i64'], 'i64', (b, x, y) => {
-    b.if(i32.and(isPlain(x), isPlain(y)), () =>
-      b.return(select(better(f64.reinterpret(x), f64.reinterpret(y)), x, y)),
-    );
+    b.if(i32.and(isPlain(x), isPlain(y)), () => b.return(select(better(f64.reinterpret(x), f64.reinterpret(y)), x, y)));
     b.return(call(softMinMax, DOUBLE, x, y, wanted));
   });
 export const doubleMin = doubleExtreme('doubleMin', RELATION.LESS, f64.lt);
 export const doubleMax = doubleExtreme('doubleMax', RELATION.GREATER, f64.gt);
 
 /** singleMin and singleMax (x, y) */
-const singleExtreme = (name: string, wanted: number) =>
+const singleExtreme = (name: string, wanted: number, better: typeof f32.lt) =>
   routine(name, ['i32', 'i32'], 'i32', (b, x, y) => {
-    const upper = (a: I32): I64 => i64.shl(i64.extend_u(a), 32n);
+    b.if(i32.and(isPlainSingle(x), isPlainSingle(y)), () =>
+      b.return(select(better(f32.reinterpret(x), f32.reinterpret(y)), x, y)),
+    );
     b.return(i32.wrap(i64.shr_u(call(softMinMax, SINGLE, upper(x), upper(y), wanted), 32n)));
   });
-export const singleMin = singleExtreme('singleMin', RELATION.LESS);
-export const singleMax = singleExtreme('singleMax', RELATION.GREATER);
+export const singleMin = singleExtreme('singleMin', RELATION.LESS, f32.lt);
+export const singleMax = singleExtreme('singleMax', RELATION.GREATER, f32.gt);
 
 /**
  * Outcomes of the eight CMPccPS predicates EQ LT LE UNORD NEQ NLT NLE ORD, four bits each: bit n is the outcome for
  * RELATION n.
  */
 const [G, L, E, U] = [1, 2, 4, 8];
-const OUTCOMES = [E, L, L | E, U, G | L | U, G | E | U, G | U, G | L | E].reduce((all, set, i) => all | (set << (4 * i)), 0);
+const OUTCOMES = [E, L, L | E, U, G | L | U, G | E | U, G | U, G | L | E].reduce(
+  (all, set, i) => all | (set << (4 * i)),
+  0,
+);
 
 /** 0/1: outcome of `predicate` (0..7) for a RELATION. */
 export function outcome(predicate: I32, relation: I32): I32 {

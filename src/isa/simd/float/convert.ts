@@ -49,8 +49,7 @@ export const singleToInteger = routine('singleToInteger', ['i32', 'i32'], 'i32',
 });
 
 /** Rounding of the CVT... and CVTT... conversions. */
-export const conversionRounding = (truncate: boolean): I32 =>
-  truncate ? i32.const(ROUNDING.ZERO) : roundingControl();
+export const conversionRounding = (truncate: boolean): I32 => (truncate ? i32.const(ROUNDING.ZERO) : roundingControl());
 
 /** integerToSingle(n) */
 export const integerToSingle = routine('integerToSingle', ['i32'], 'i32', (b, n) => {

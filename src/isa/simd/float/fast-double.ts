@@ -84,9 +84,7 @@ function binary(name: string, { operation, compute, isSum, isExact }: FastCase):
     const inRange = isSum ? i32.or(isWellNormal(r), i64.eqz(i64.shl(r, 1n))) : isWellNormal(r);
     const denormal = i32.or(isDenormal(x), isDenormal(y));
     b.if(i32.and(i32.and(isPlainMode(csr), inRange), i32.eqz(denormal)), () => {
-      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () =>
-        b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)),
-      );
+      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)));
       b.return(r);
     });
     b.return(call(softArithmetic, operation, DOUBLE, x, y));
@@ -95,7 +93,10 @@ function binary(name: string, { operation, compute, isSum, isExact }: FastCase):
 
 /** Each: (i64, i64) -> i64 on bit patterns; exception flags are noted. */
 export const doubleArithmetic = {
-  add: binary('doubleAdd', sumCase(SOFT.ADD, f64.add, (b) => b)),
+  add: binary(
+    'doubleAdd',
+    sumCase(SOFT.ADD, f64.add, (b) => b),
+  ),
   sub: binary('doubleSubtract', sumCase(SOFT.SUB, f64.sub, f64.neg)),
   mul: binary('doubleMultiply', {
     operation: SOFT.MUL,

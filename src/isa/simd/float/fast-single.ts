@@ -18,7 +18,8 @@ const SMALLEST_NORMAL_2 = HIDDEN_BIT << 1;
 
 const isDenormal = (a: I32): I32 => i32.lt_u(i32.sub(i32.shl(a, 1), 1), SMALLEST_NORMAL_2 - 1);
 /** Finite with an exponent field of at least 2. */
-const isWellNormal = (a: I32): I32 => i32.lt_u(i32.sub(i32.shl(a, 1), 2 * SMALLEST_NORMAL_2), (0xff - 2) * SMALLEST_NORMAL_2);
+const isWellNormal = (a: I32): I32 =>
+  i32.lt_u(i32.sub(i32.shl(a, 1), 2 * SMALLEST_NORMAL_2), (0xff - 2) * SMALLEST_NORMAL_2);
 
 const float = f32.reinterpret;
 const wide = (a: I32): F64 => f64.promote(float(a));
@@ -50,9 +51,7 @@ function binary(name: string, { operation, compute, isSum, isExact }: FastCase):
     const inRange = isSum ? i32.or(isWellNormal(r), i32.eqz(i32.shl(r, 1))) : isWellNormal(r);
     const denormal = i32.or(isDenormal(x), isDenormal(y));
     b.if(i32.and(i32.and(isPlainMode(csr), inRange), i32.eqz(denormal)), () => {
-      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () =>
-        b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)),
-      );
+      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)));
       b.return(r);
     });
     b.return(i32.wrap(i64.shr_u(call(softArithmetic, operation, SINGLE, upper(x), upper(y)), 32n)));
@@ -61,7 +60,10 @@ function binary(name: string, { operation, compute, isSum, isExact }: FastCase):
 
 /** Each: (i32, i32) -> i32 on bit patterns; exception flags are noted. */
 export const singleArithmetic = {
-  add: binary('singleAdd', sumCase(SOFT.ADD, f32.add, (b) => b)),
+  add: binary(
+    'singleAdd',
+    sumCase(SOFT.ADD, f32.add, (b) => b),
+  ),
   sub: binary('singleSubtract', sumCase(SOFT.SUB, f32.sub, f32.neg)),
   mul: binary('singleMultiply', {
     operation: SOFT.MUL,

@@ -94,8 +94,11 @@ export function onEachDouble(lane: On64): OnVector {
   return eachLane(DOUBLES, lane);
 }
 function eachLane(shape: Shape, lane: On32 | On64): OnVector {
-  return routine(`each.${lane.name}`, lane.params.map(() => 'v128' as const), 'v128', (b, ...operands) =>
-    b.return(lanes(shape, operands as readonly V128[], lane)),
+  return routine(
+    `each.${lane.name}`,
+    lane.params.map(() => 'v128' as const),
+    'v128',
+    (b, ...operands) => b.return(lanes(shape, operands as readonly V128[], lane)),
   );
 }
 

@@ -23,7 +23,10 @@ export function denormalsAreZeros(b: Body, f: Format, ...operands: readonly Loca
 
 /** Notes DE when an operand is denormal. Comes after the checks for NaN and invalid, which take precedence. */
 export function noteDenormal(b: Body, f: Format, ...operands: readonly I64[]): void {
-  b.if(operands.map((x) => f.isDenormal(x)).reduce((some, one) => i32.or(some, one)), () => b.do(noteSseFlags, MXCSR.DE));
+  b.if(
+    operands.map((x) => f.isDenormal(x)).reduce((some, one) => i32.or(some, one)),
+    () => b.do(noteSseFlags, MXCSR.DE),
+  );
 }
 
 /** Returns the quiet NaN an operation on NaNs gives: the first operand if it is one (SDM 1, table 4-7). */
@@ -152,17 +155,22 @@ const softDivide = routine('softDivide', ['i32', 'i64', 'i64'], 'i64', (b, e, x,
 });
 
 /** softArithmetic(operation, e, x, y): operation is one of SOFT. */
-export const softArithmetic = routine('softArithmetic', ['i32', 'i32', 'i64', 'i64'], 'i64', (b, operation, e, x0, y0) => {
-  const f = new Format(b, e);
-  const x = b.var(x0);
-  const y = b.var(y0);
-  denormalsAreZeros(b, f, x, y);
-  returnIfNaN(b, { f, x, y });
-  b.if(i32.eq(operation, SOFT.MUL), () => b.return(call(softMultiply, e, x, y)));
-  b.if(i32.eq(operation, SOFT.DIV), () => b.return(call(softDivide, e, x, y)));
-  b.if(i32.eq(operation, SOFT.SUB), () => b.set(y, i64.xor(y, SIGN)));
-  b.return(call(softAdd, e, x, y));
-});
+export const softArithmetic = routine(
+  'softArithmetic',
+  ['i32', 'i32', 'i64', 'i64'],
+  'i64',
+  (b, operation, e, x0, y0) => {
+    const f = new Format(b, e);
+    const x = b.var(x0);
+    const y = b.var(y0);
+    denormalsAreZeros(b, f, x, y);
+    returnIfNaN(b, { f, x, y });
+    b.if(i32.eq(operation, SOFT.MUL), () => b.return(call(softMultiply, e, x, y)));
+    b.if(i32.eq(operation, SOFT.DIV), () => b.return(call(softDivide, e, x, y)));
+    b.if(i32.eq(operation, SOFT.SUB), () => b.set(y, i64.xor(y, SIGN)));
+    b.return(call(softAdd, e, x, y));
+  },
+);
 
 /** Bits of the root: more than a double has, and small enough for the trial subtraction to stay within 64 bits. */
 const ROOT_BITS = 60;

@@ -1,0 +1,52 @@
+import { OutputFile } from '../../host/output-file.js';
+import type { Command } from '../context.js';
+import { exitCodeOf } from '../exit-codes.js';
+import { jsonLines } from '../export/json-lines.js';
+import { junitReport } from '../export/junit.js';
+import { serialOutput } from '../export/serial.js';
+import { traceOf } from '../export/trace.js';
+import { withReel, type ReelContents } from '../reel-contents.js';
+import { parseChoice, parseCount } from '../values.js';
+
+interface ExportOptions {
+  readonly as?: string;
+  readonly port?: string;
+  readonly output?: string;
+}
+
+const FORMATS = ['trace', 'junit', 'serial', 'json'] as const;
+type Format = (typeof FORMATS)[number];
+
+function* exported(recording: ReelContents, format: Format, port: number): Generator<Uint8Array | string> {
+  switch (format) {
+    case 'trace':
+      yield `${JSON.stringify(traceOf(recording))}\n`;
+      break;
+    case 'junit':
+      yield* junitReport(recording);
+      break;
+    case 'serial':
+      yield* serialOutput(recording.reader, port);
+      break;
+    case 'json':
+      for (const line of jsonLines(recording.reader)) yield `${line}\n`;
+  }
+}
+
+export const exportRecording: Command<ExportOptions> = async (context, [file], options) => {
+  const format = parseChoice('as', options.as, FORMATS);
+  const port = parseCount('port', options.port ?? '0');
+  return withReel(file!, (recording) => {
+    const target = options.output === undefined ? null : new OutputFile(options.output);
+    try {
+      for (const piece of exported(recording, format, port)) {
+        if (target === null) context.output.data(piece);
+        else target.write(piece);
+        if (context.output.failure !== null) break;
+      }
+    } finally {
+      target?.close();
+    }
+    return exitCodeOf('OK');
+  });
+};

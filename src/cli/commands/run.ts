@@ -1,0 +1,57 @@
+import { CodedError } from '../../base/errors.js';
+import { SerialOutput } from '../console-output.js';
+import type { Command } from '../context.js';
+import { runLive } from '../live.js';
+import { liveMachineOptions, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
+import { parseIcount, parseRtc, parseTime } from '../values.js';
+
+interface RunOptions extends LiveVerbOptions {
+  readonly memory?: string;
+  readonly kernel?: string;
+  readonly initrd?: string;
+  readonly append?: string;
+  readonly icount?: string;
+  readonly rtc?: string;
+  readonly epoch?: string;
+}
+
+function startOfCalendar({ rtc, epoch }: RunOptions, nowMs: () => number): number | undefined {
+  if (rtc !== undefined && epoch !== undefined) {
+    throw new CodedError('USAGE', '--rtc and --epoch set the same thing', { hint: 'give one of them' });
+  }
+  if (epoch !== undefined) return parseTime('epoch', epoch, nowMs);
+  return rtc === undefined ? undefined : parseRtc(rtc, nowMs);
+}
+
+export const run: Command<RunOptions> = async (context, [bootImage], options) => {
+  const { memory, kernel, initrd, append, icount } = options;
+  const live = parseLiveRun(options);
+  const epoch = startOfCalendar(options, context.io.nowMs);
+  const nsPerTick = icount === undefined ? undefined : parseIcount(icount);
+  if (bootImage === undefined && kernel === undefined) {
+    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give an IMAGE or --kernel' });
+  }
+  if (kernel === undefined && (initrd !== undefined || append !== undefined)) {
+    throw new CodedError('USAGE', `--${initrd === undefined ? 'append' : 'initrd'} needs a kernel`, {
+      hint: 'give --kernel too',
+    });
+  }
+  const machine = await context.library.createMachine({
+    ...liveMachineOptions(options),
+    bootImage,
+    memory,
+    kernel,
+    initrd,
+    append,
+    epoch,
+    nsPerTick,
+  });
+  let serial: SerialOutput;
+  try {
+    serial = new SerialOutput(context.output, live.serial);
+  } catch (error) {
+    await machine.close();
+    throw error;
+  }
+  return runLive(context, machine, live, serial);
+};

@@ -1,0 +1,49 @@
+import type { LiveOptions as MachineOptions } from '../harness/launch.js';
+import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
+
+/** The options of a live machine as commander gives them. */
+export interface LiveVerbOptions {
+  readonly policy?: string;
+  readonly out?: string;
+  readonly record?: string;
+  readonly audit?: string;
+  readonly pacing: boolean;
+  readonly untilSerial?: string;
+  readonly timeoutTicks?: string;
+  readonly serial?: string;
+  readonly display?: string;
+  readonly nographic?: boolean;
+}
+
+/** Where a machine's console goes. */
+export interface ConsoleTargets {
+  readonly serial: SerialTarget;
+  readonly display: Display;
+}
+
+/** How a live machine is run. */
+export interface LiveRun extends ConsoleTargets {
+  readonly record: string | undefined;
+  readonly untilSerial: RegExp | undefined;
+  readonly timeoutTicks: number | undefined;
+}
+
+export function parseConsole(options: LiveVerbOptions, serialDefault: 'stdio' | 'none'): ConsoleTargets {
+  const display = parseDisplay(options.nographic ? 'none' : (options.display ?? 'none'));
+  const unset = options.nographic ? 'stdio' : display === 'text' ? 'none' : serialDefault;
+  return { display, serial: parseSerial(options.serial ?? unset) };
+}
+
+export function parseLiveRun(options: LiveVerbOptions): LiveRun {
+  const { record, untilSerial, timeoutTicks } = options;
+  return {
+    ...parseConsole(options, 'stdio'),
+    record,
+    untilSerial: untilSerial === undefined ? undefined : parseRegex('until-serial', untilSerial),
+    timeoutTicks: timeoutTicks === undefined ? undefined : parseCount('timeout-ticks', timeoutTicks),
+  };
+}
+
+export function liveMachineOptions({ policy, out, audit, pacing }: LiveVerbOptions): MachineOptions {
+  return { policy, outDir: out, audit, pacing };
+}

@@ -1,0 +1,2 @@
+/** By the number that the backdoor's VERDICT carries. */
+export const VERDICTS = ['pass', 'fail', 'skip'] as const;

@@ -1,0 +1,91 @@
+import { CS, DS, EAX, EBX, ES, ESI, ESP, FS, GS, SS } from '../isa/cpu-state.js';
+import { CodedError } from '../base/errors.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.js';
+import { PAGE_FLAG } from '../cpu/memory/layout.js';
+import { buildAcpiTables } from '../devices/acpi-tables.js';
+import type { BootDiskConfig } from './config.js';
+import { loadBootImage } from './loaders/boot-image.js';
+import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
+import { loadLinux } from './loaders/linux.js';
+import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
+import { loadMultiboot } from './loaders/multiboot.js';
+import type { Pc } from './pc.js';
+import { PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
+
+/** What a machine is to boot. A kernel goes before the disk. */
+export interface BootRequest {
+  readonly kernel: Uint8Array | null;
+  readonly initrd: Uint8Array | null;
+  readonly append: string;
+  readonly disk: Uint8Array | null;
+  readonly ramSizeBytes: number;
+}
+
+export interface BootPlan extends LoadPlan {
+  readonly bootDisk: BootDiskConfig | null;
+}
+
+const ROM_SEGMENT_START = 0xf0000;
+/** "HdrS" in a Linux setup header (Linux x86 boot protocol, offset 202h). */
+const LINUX_SIGNATURE = 0x53726448;
+const CR0_PROTECTED = 0x11;
+const FLAT_CODE_ACCESS = 0xc09b;
+const FLAT_DATA_ACCESS = 0xc093;
+
+function isLinux(kernel: Uint8Array): boolean {
+  if (kernel.length < 0x206) return false;
+  return new DataView(kernel.buffer, kernel.byteOffset).getUint32(0x202, true) === LINUX_SIGNATURE;
+}
+
+/** Decides how to boot. Throws USAGE for what is neither a kernel nor a disk image. */
+export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootRequest): BootPlan {
+  const image = disk === null ? null : loadBootImage({ bytes: disk });
+  const media = (entry: BootDiskConfig['entry']): BootDiskConfig | null =>
+    image === null && entry === null ? null : { imageBytes: disk?.length ?? 0, geometry: image?.geometry ?? null, entry };
+  if (kernel === null) {
+    if (image === null) throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
+    return { writes: image.writes, cpu: image.cpu, bootDisk: media(null) };
+  }
+  const plan = isLinux(kernel)
+    ? loadLinux({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { initrd }) })
+    : loadMultiboot({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { modules: [{ bytes: initrd }] }) });
+  const { cpu } = plan;
+  const entry = cpu.mode === 'real' ? { cs: cpu.cs, ip: cpu.ip, ss: cpu.ss, sp: cpu.sp, ds: cpu.ds } : null;
+  return { ...plan, bootDisk: media(entry) };
+}
+
+/** Fills a fresh machine: firmware, tables, memory sizes, and what the plan says. */
+export function applyBoot(pc: Pc, plan: BootPlan, rom: Uint8Array, disk: Uint8Array | null): void {
+  const { cpu } = pc.machine;
+  const { physical } = cpu;
+  physical.write(ROM_SEGMENT_START + 0x10000 - rom.length, rom, true);
+  for (let at = ROM_SEGMENT_START; at < ROM_SEGMENT_START + 0x10000; at += PAGE_SIZE) {
+    physical.setFlag(at >>> PAGE_SHIFT, PAGE_FLAG.ROM);
+  }
+  const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
+  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts });
+  physical.write(acpi.address, acpi.bytes, true);
+  for (const { index, value } of cmosMemoryBytes(pc.config.memoryBytes)) pc.cmos.store(index, value);
+  if (disk !== null) pc.media.insert(disk);
+  for (const { address, bytes } of plan.writes) physical.write(address, bytes, true);
+  if (plan.cpu.mode === 'protected') enterProtectedMode(pc, plan.cpu);
+  cpu.restored();
+}
+
+function enterProtectedMode({ machine }: Pc, plan: ProtectedModeCpu): void {
+  const { state } = machine.cpu;
+  state.cr0 = CR0_PROTECTED;
+  state.gdtrBase = plan.gdtBase;
+  state.gdtrLimit = plan.gdtLimit;
+  state.idtrLimit = 0;
+  state.setSegment(CS, plan.codeSelector, 0, 0xffff_ffff, FLAT_CODE_ACCESS);
+  for (const s of [ES, SS, DS, FS, GS]) state.setSegment(s, plan.dataSelector, 0, 0xffff_ffff, FLAT_DATA_ACCESS);
+  for (let r = 0; r < 8; r++) state.setGpr(r, 0);
+  state.setGpr(EAX, plan.eax);
+  state.setGpr(EBX, plan.ebx);
+  state.setGpr(ESI, plan.esi);
+  state.setGpr(ESP, plan.esp);
+  state.eip = plan.eip;
+  state.eflags = 2;
+  state.cpl = 0;
+}
