@@ -6,15 +6,13 @@ export interface OptionDeclaration {
   /** What its argument is called; none makes it a switch. */
   readonly argument?: string;
   readonly help: string;
-  /** May be given more than once. */
-  readonly repeatable?: true;
 }
 
 export interface ArgumentDeclaration {
   readonly name: string;
   readonly help: string;
-  readonly optional?: true;
-  readonly variadic?: true;
+  readonly optional?: boolean;
+  readonly variadic?: boolean;
   readonly choices?: readonly string[];
 }
 
@@ -27,6 +25,17 @@ export interface VerbDeclaration {
   readonly options: readonly OptionDeclaration[];
   /** Schema of what `--json` writes. */
   readonly jsonSchema?: string;
+}
+
+/** How commander, and the reference, write an option. */
+export function optionFlags({ name, short, argument }: OptionDeclaration): string {
+  const long = argument === undefined ? `--${name}` : `--${name} <${argument}>`;
+  return short === undefined ? long : `-${short}, ${long}`;
+}
+
+export function argumentText({ name, optional, variadic }: ArgumentDeclaration): string {
+  const inner = variadic ? `${name}...` : name;
+  return optional ? `[${inner}]` : `<${inner}>`;
 }
 
 const JSON_OUTPUT: OptionDeclaration = { name: 'json', help: 'write JSON for programs' };

@@ -14,12 +14,11 @@ import { replay } from './commands/replay.js';
 import { run } from './commands/run.js';
 import { verify } from './commands/verify.js';
 import type { Command, Context, Io } from './context.js';
-import { VERBS, type VerbDeclaration, type VerbName } from './declarations.js';
+import { argumentText, optionFlags, VERBS, type VerbDeclaration, type VerbName } from './declarations.js';
 import { exitCodeOf } from './exit-codes.js';
 import { hostLibrary } from './host-library.js';
 import type { Library } from './library.js';
 import { Output, printable } from './output.js';
-import { argumentText, optionFlags } from './reference.js';
 
 // Each command takes the options that its declaration names; commander gives them as strings and booleans.
 const COMMANDS: Record<VerbName, Command<never>> = {

@@ -1,11 +1,8 @@
+import type { Command } from 'commander';
+import { auditCommand } from './commands/audit.js';
+import { policyCommand } from './commands/policy.js';
 import { EXIT_CODES } from './exit-codes.js';
-import {
-  MISSING_QEMU_OPTIONS,
-  VERBS,
-  type ArgumentDeclaration,
-  type OptionDeclaration,
-  type VerbDeclaration,
-} from './declarations.js';
+import { MISSING_QEMU_OPTIONS, argumentText, optionFlags, VERBS, type VerbDeclaration } from './declarations.js';
 
 /** A Markdown table as prettier lays it out. */
 function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
@@ -14,17 +11,6 @@ function markdownTable(head: readonly string[], rows: readonly (readonly string[
   const line = (row: readonly string[]): string => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
   const [first, ...others] = cells.map(line);
   return [first!, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...others];
-}
-
-/** How commander, and the reference, write an option. */
-export function optionFlags({ name, short, argument }: OptionDeclaration): string {
-  const long = argument === undefined ? `--${name}` : `--${name} <${argument}>`;
-  return short === undefined ? long : `-${short}, ${long}`;
-}
-
-export function argumentText({ name, optional, variadic }: ArgumentDeclaration): string {
-  const inner = variadic ? `${name}...` : name;
-  return optional ? `[${inner}]` : `<${inner}>`;
 }
 
 function verbSection(verb: VerbDeclaration): string[] {
@@ -38,6 +24,26 @@ function verbSection(verb: VerbDeclaration): string[] {
   ];
   if (rows.length > 0) lines.push(...markdownTable(['Option', 'Meaning'], rows), '');
   return lines;
+}
+
+/** A command that was made with commander, and those below it. */
+function commandSections(command: Command, path: readonly string[]): string[] {
+  const names = [...path, command.name()];
+  if (command.commands.length > 0) return command.commands.flatMap((below) => commandSections(below, names));
+  const described = command.registeredArguments.map((argument) => {
+    const { required: isRequired, variadic } = argument;
+    return { name: argument.name(), help: argument.description, optional: !isRequired, variadic };
+  });
+  const usage = [...names, ...described.map(argumentText), ...(command.options.length ? ['[options]'] : [])];
+  const rows = [
+    ...described.map((argument) => [`\`${argumentText(argument)}\``, argument.help]),
+    ...command.options.map(({ flags, description, argChoices }) => {
+      const choices = argChoices === undefined ? '' : `: ${argChoices.map((choice) => `\`${choice}\``).join(', ')}`;
+      return [`\`${flags}\``, description + choices];
+    }),
+  ];
+  const head = [`## ${names.join(' ')}`, '', `\`${usage.join(' ')}\``, '', sentence(command.description()), ''];
+  return [...head, ...markdownTable(['Option', 'Meaning'], rows), ''];
 }
 
 function sentence(text: string): string {
@@ -56,6 +62,7 @@ export function cliReference(): string {
     'off. Long options may be written with one dash, as QEMU does. `REEL_DEBUG=1` adds the stack to the report of a bug.',
     '',
     ...VERBS.flatMap(verbSection),
+    ...[policyCommand(), auditCommand()].flatMap((command) => commandSections(command, ['reel'])),
     '## Exit codes',
     '',
     ...markdownTable(

@@ -1,3 +1,4 @@
+import { layOutJson } from './json-layout.js';
 import { Policy } from './policy.js';
 import type { PolicyDocument } from './policy-document.js';
 
@@ -41,7 +42,7 @@ export const DEFAULT_POLICY_DOCUMENT: PolicyDocument = {
   recordings: { onFailure: 'continue' },
 };
 
-export const DEFAULT_POLICY_TEXT = `${JSON.stringify(DEFAULT_POLICY_DOCUMENT, null, 2)}\n`;
+export const DEFAULT_POLICY_TEXT = layOutJson(DEFAULT_POLICY_DOCUMENT);
 
 export function defaultPolicy(): Policy {
   return Policy.parse(DEFAULT_POLICY_TEXT, 'default policy');

@@ -1,4 +1,5 @@
 import { DEFAULT_POLICY_DOCUMENT } from './default-policy.js';
+import { layOutJson } from './json-layout.js';
 import type { PolicyDocument, Rule } from './policy-document.js';
 
 const NAME = '^[a-z0-9][a-z0-9._-]{0,63}$';
@@ -130,5 +131,5 @@ export const POLICY_TEMPLATE_NAMES = Object.keys(POLICY_TEMPLATES) as readonly P
 
 /** The template's text; `codeSha256` takes the place of the hash in per-code-hash. */
 export function templateText(template: PolicyTemplate, codeSha256 = NO_HASH): string {
-  return `${JSON.stringify(POLICY_TEMPLATES[template], null, 2)}\n`.replaceAll(NO_HASH, codeSha256);
+  return layOutJson(POLICY_TEMPLATES[template]).replaceAll(NO_HASH, codeSha256);
 }

@@ -6,6 +6,7 @@ import type { CommandName } from '../devices/backdoor/protocol.js';
 import { ACTION_OF, CAPABILITIES, MAGIC, MAX_TEXT_BYTES, PROTOCOL_VERSION, STATE_BITS, STATUS, FLAG_BITS } from '../devices/backdoor/protocol.js';
 import type { BackdoorReply, BackdoorRequest, BackdoorService } from '../devices/backdoor/service.js';
 import type { MarkType } from '../log/meta.js';
+import { actionBit } from '../policy/actions.js';
 import type { Gatekeeper } from '../policy/gatekeeper.js';
 import { permittedActions, remainingBytes } from '../policy/permissions.js';
 import { describePrincipal, type GuestCaller, type Principal } from '../policy/principal.js';
@@ -98,6 +99,10 @@ export class BackdoorControl implements BackdoorService {
   }
 
   answer(request: BackdoorRequest): BackdoorReply {
+    // A running recording is no matter of policy, but who may not start is not told of it this way.
+    if (request.command === 'START' && this.options.control.active !== null && this.#permitted(request) & actionBit('start')) {
+      return this.#join(request, this.options.control.active.number);
+    }
     const text = utf8Decode(request.payload);
     const named = NAMED.has(request.command);
     const name = request.command === 'STOP' ? this.options.control.active?.name : named ? text : undefined;
@@ -112,7 +117,7 @@ export class BackdoorControl implements BackdoorService {
       case 'HELLO':
         return this.#hello(request);
       case 'START':
-        return this.#start(request, text, by, grant);
+        return this.#start(text, by, grant);
       case 'STOP':
         return this.#stop(request, by);
       case 'STATUS':
@@ -196,14 +201,14 @@ export class BackdoorControl implements BackdoorService {
     };
   }
 
-  #start(request: BackdoorRequest, name: string, by: string, grant: StartGrant | null): BackdoorReply {
+  #join(request: BackdoorRequest, number: number): BackdoorReply {
+    if ((request.flags & FLAG_BITS.NEST) === 0) return { status: STATUS.BUSY };
+    this.#nested++;
+    return { status: STATUS.OK, ebx: number, ...tickRegisters(this.#boundary) };
+  }
+
+  #start(name: string, by: string, grant: StartGrant | null): BackdoorReply {
     const { control, session, events, gatekeeper } = this.options;
-    const { active } = control;
-    if (active !== null) {
-      if ((request.flags & FLAG_BITS.NEST) === 0) return { status: STATUS.BUSY };
-      this.#nested++;
-      return { status: STATUS.OK, ebx: active.number, ...tickRegisters(this.#boundary) };
-    }
     try {
       const prepared = control.prepare({ name, reason: '', by, endTick: grant?.endTick ?? null, maxBytes: grant?.maxBytes ?? null });
       const rule = gatekeeper.lastRule;

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
+import { generator, operand } from './operand-generator.js';
 import { ScalarUnit } from './scalar-routines.js';
 
 const unit = new ScalarUnit();
@@ -95,55 +96,6 @@ describe('scalar arithmetic', () => {
 });
 
 describe('fast paths', () => {
-  /** xorshift; deterministic. */
-  function generator(seed: number): () => number {
-    let x = seed;
-    return () => {
-      x ^= x << 13;
-      x ^= x >>> 17;
-      x ^= x << 5;
-      return x >>> 0;
-    };
-  }
-  const SHORT_FRACTIONS = 5;
-
-  /** A number with `exponentBits` and `fractionBits`, often at an edge, or with an exponent near that of `near`. */
-  function operand(next: () => number, exponentBits: number, fractionBits: number, near: bigint): bigint {
-    const largest = (1n << BigInt(exponentBits)) - 1n;
-    const ones = (1n << BigInt(fractionBits)) - 1n;
-    let fraction = ((BigInt(next()) << 32n) | BigInt(next())) & ones;
-    switch (next() % SHORT_FRACTIONS) {
-      case 0:
-        fraction = 0n;
-        break;
-      case 1:
-        fraction = (fraction >> BigInt(next() % fractionBits)) << BigInt(next() % fractionBits);
-        break;
-      case 2:
-        fraction = ones - BigInt(next() % 3);
-        break;
-      case 3:
-        fraction = BigInt(next() % 4);
-        break;
-    }
-    let exponent = ((near >> BigInt(fractionBits)) & largest) + BigInt((next() % 120) - 60);
-    switch (next() % 6) {
-      case 0:
-        exponent = BigInt(next()) % largest;
-        break;
-      case 1:
-        exponent = largest / 2n + BigInt((next() % 16) - 8);
-        break;
-      case 2:
-        exponent = next() % 2 ? BigInt(next() % 60) : largest - BigInt(next() % 60);
-        break;
-    }
-    if (exponent < 0n) exponent = 0n;
-    if (exponent > largest) exponent = largest;
-    const sign = BigInt(next() & 1) << BigInt(exponentBits + fractionBits);
-    return sign | (exponent << BigInt(fractionBits)) | (fraction & ones);
-  }
-
   /** Nearest with and without PE set, FZ and DAZ; now and then another rounding mode. */
   const MODES = [0x1f80, 0x1fa0, 0x1f80, 0x9fc0, 0x9fe0, 0x0fa0, 0x3f80];
   const PAIRS = 120_000;
@@ -217,5 +169,26 @@ describe('fast paths', () => {
       const exactSingle = bits64(routines.softSquareRoot(8, s << 32n)) >> 32n;
       expect([fastSingle, flagsSingle]).toEqual([exactSingle, unit.flags | known]);
     }
+  });
+});
+
+describe('tininess', () => {
+  const UE_PE = 0x30;
+  const PE = 0x20;
+  /** 2^-126 * (1 - 2^-n), rounded by both to the smallest normal single; captured on a real processor. */
+  const below = (n: number): bigint => {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, 2 ** -126 * (1 - 2 ** -n), true);
+    return view.getBigInt64(0, true);
+  };
+
+  it.each([
+    [24, UE_PE],
+    [25, PE],
+    [26, PE],
+  ])('is judged after rounding to 24 bits: 2^-126 less 1 part in 2^%i notes %i', (n, flags) => {
+    unit.begin(0x1f80);
+    expect(routines.doubleToSingle(below(n))).toBe(0x0080_0000);
+    expect(unit.flags).toBe(flags);
   });
 });

@@ -1,0 +1,153 @@
+; Random registers into the backdoor port. Offset 8 of the image: number of calls; offset 12: seed (not 0). One '.' for every 1000 calls.
+; EXIT is left out, GET writes into scratch memory only. EFLAGS must not change.
+; Ends with: "port-fuzz: done, N calls, checksum H"
+%define PARAMETER_1 20000
+%define PARAMETER_2 0x2545F491
+%include "lib/boot.inc"
+%include "lib/port.inc"
+
+SCRATCH         equ 0x00110000
+
+main:
+        ENTER_FLAT32 flat
+
+%include "lib/flat32.inc"
+%include "lib/console.inc"
+
+flat:
+        call    serial_init
+        PRINT   'port-fuzz: start', 13, 10
+        mov     eax, [parameter_2]
+        mov     [state], eax
+        xor     ebp, ebp
+.next:
+        cmp     ebp, [parameter_1]
+        jae     .done
+        ; half of the commands are ones that exist, half of the lengths short, most of the magic right
+        call    random
+        mov     [command], eax
+        call    random
+        test    al, 1
+        jz      .any_command
+        and     dword [command], 0x0007000F
+.any_command:
+        cmp     word [command], REEL_EXIT
+        jne     .no_exit
+        mov     word [command], REEL_STATUS
+.no_exit:
+        call    random
+        mov     esi, eax
+        call    random
+        mov     edi, eax
+        test    al, 2
+        jz      .any_length
+        and     edi, 0x3F
+.any_length:
+        test    al, 4
+        jz      .any_address
+        and     esi, 0x001FFFFF
+.any_address:
+        cmp     word [command], REEL_GET
+        jne     .no_get
+        and     esi, 0xFFFF
+        add     esi, SCRATCH
+        and     edi, 0x1FFFF
+.no_get:
+        call    random
+        mov     ebx, eax
+        test    al, 8
+        jz      .any_value
+        and     ebx, 3
+.any_value:
+        call    random
+        and     eax, 0x00000CD5         ; arithmetic flags and DF, no IF or TF
+        or      eax, 2
+        mov     [flags], eax
+        call    random
+        mov     edx, REEL_MAGIC
+        test    al, 7
+        jz      .any_magic
+        mov     eax, edx
+.any_magic:
+        mov     ecx, [command]
+        mov     edx, REEL_PORT
+        push    dword [flags]
+        popfd
+        in      eax, dx
+        pushfd
+        cld
+        ; mix every register into the checksum
+        call    mix
+        mov     eax, ebx
+        call    mix
+        mov     eax, ecx
+        call    mix
+        mov     eax, edx
+        call    mix
+        mov     eax, esi
+        call    mix
+        mov     eax, edi
+        call    mix
+        pop     eax
+        call    mix
+        cmp     eax, [flags]
+        je      .flags_kept
+        PRINT   'flags changed', 13, 10
+.flags_kept:
+        inc     ebp
+        mov     eax, ebp
+        xor     edx, edx
+        mov     ecx, 1000
+        div     ecx
+        test    edx, edx
+        jnz     .next
+        mov     al, '.'
+        call    put_char
+        jmp     .next
+.done:
+        call    put_line
+        ; end what the calls may have started
+        xor     ebx, ebx
+        REEL_CALL REEL_STOP
+        PRINT   'port-fuzz: done, '
+        mov     eax, ebp
+        call    put_number
+        PRINT   ' calls, checksum '
+        mov     eax, [checksum]
+        call    put_hex
+        call    put_line
+        jmp     power_off
+
+; xorshift32 -> EAX
+random:
+        push    ecx
+        mov     eax, [state]
+        mov     ecx, eax
+        shl     ecx, 13
+        xor     eax, ecx
+        mov     ecx, eax
+        shr     ecx, 17
+        xor     eax, ecx
+        mov     ecx, eax
+        shl     ecx, 5
+        xor     eax, ecx
+        mov     [state], eax
+        pop     ecx
+        ret
+
+mix:
+        push    eax
+        xor     eax, [checksum]
+        imul    eax, eax, 0x01000193
+        rol     eax, 7
+        mov     [checksum], eax
+        pop     eax
+        ret
+
+        align   4, db 0
+state:          dd 0
+command:        dd 0
+flags:          dd 0
+checksum:       dd 0x811C9DC5
+
+%include "lib/end.inc"
