@@ -43,7 +43,7 @@ main:
         mov     ebx, 7
         mov     esi, 'inli'
         mov     edi, 'ne'
-        REEL_CALL REEL_MARK, REEL_INLINE
+        REEL_CALL REEL_MARK, REEL_FLAG_INLINE
         SHOW    'MARK inline'
         mov     esi, 0x7C00
         mov     edi, 512

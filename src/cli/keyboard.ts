@@ -11,6 +11,8 @@ export class Keyboard {
   readonly #terminal: Terminal | null = null;
   readonly #ending = new AbortController();
   #isOpen: boolean;
+  /** Something was typed that nobody has waited for. */
+  #isFresh = false;
   #wake: () => void = () => {};
 
   constructor(
@@ -62,14 +64,15 @@ export class Keyboard {
         else machine.pressKeys(typed.name);
       }
     }
+    this.#isFresh = true;
     this.#wake();
   }
 
-  /** Until something is typed, or nothing more can be. */
+  /** Until something has been typed since the last wait, or nothing more can be. */
   async wait(): Promise<void> {
-    if (!this.isOpen) return;
-    await new Promise<void>((resolve) => (this.#wake = resolve));
+    if (this.isOpen && !this.#isFresh) await new Promise<void>((resolve) => (this.#wake = resolve));
     this.#wake = () => {};
+    this.#isFresh = false;
   }
 
   /** The terminal is the user's again. Idempotent. */

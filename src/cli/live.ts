@@ -1,5 +1,5 @@
 import type { StopReason } from '../harness/guest-machine.js';
-import { SerialOutput, writeScreen } from './console-output.js';
+import { writeScreen, type SerialOutput } from './console-output.js';
 import type { Context } from './context.js';
 import { exitCodeOf, guestExitCode } from './exit-codes.js';
 import { Keyboard, type KeyboardTarget } from './keyboard.js';
@@ -12,15 +12,15 @@ import { ScreenPainter } from './screen-painter.js';
 const PAINT_MS = 100;
 const EFLAGS_IF = 0x200;
 
-const ENDINGS: Record<Exclude<StopReason['kind'], 'exit'>, string> = {
+const ENDINGS: Record<Exclude<StopReason['kind'], 'exit' | 'interrupted'>, string> = {
   matched: 'ended as asked',
   halted: 'the machine halted and nothing can wake it',
   'powered-off': 'the machine powered off',
   'triple-fault': 'the machine ended in a triple fault',
-  interrupted: 'interrupted',
 };
 
-function describeStop(stop: StopReason): string {
+function describeStop(stop: StopReason, { received }: Context['interrupt']): string {
+  if (stop.kind === 'interrupted') return `the machine was ended by ${received ?? 'the user'}`;
   if (stop.kind === 'exit') return `the guest ended the machine with exit code ${stop.code}`;
   if (stop.kind === 'matched' && stop.what === 'ticks') return 'the time given by --timeout-ticks has passed';
   return ENDINGS[stop.kind];
@@ -81,6 +81,7 @@ export async function runLive(
   const target: KeyboardTarget = run.serial.kind === 'stdio' ? 'serial' : toKeys ? 'keys' : 'none';
   const isDrawn = hasText && io.stdout.isTTY === true && run.serial.kind !== 'stdio';
   const painter = isDrawn ? new ScreenPainter(io.stdout, () => machine.screenText()) : null;
+  const showMessages = painter === null ? () => {} : output.holdMessages((text) => painter.note(text));
   const hasFailed = reportEvents(context, machine);
   let keyboard: Keyboard | null = null;
   let timer: ReturnType<typeof setInterval> | undefined;
@@ -92,15 +93,17 @@ export async function runLive(
     const stop = await runToStop(machine, keyboard, run);
     keyboard.close();
     painter?.close();
+    showMessages();
     if (hasText) writeScreen(output, machine.screenText());
     if (run.record !== undefined && machine.recording !== null) await machine.stopRecording();
-    output.message(`reel: ${describeStop(stop)}, tick ${machine.tick}`);
+    output.message(`reel: ${describeStop(stop, interrupt)}, tick ${machine.tick}`);
     if (interrupt.received !== null) return exitCodeOf(interrupt.received);
     return hasFailed() ? exitCodeOf('HOST_IO') : exitCodeOfStop(stop);
   } finally {
     clearInterval(timer);
     keyboard?.close();
     painter?.close();
+    showMessages();
     serial.close();
     await machine.close();
   }

@@ -24,6 +24,8 @@ export type Colour = keyof typeof SGR;
 /** Data on standard output; messages, and on a terminal progress, on standard error. */
 export class Output {
   #progressShown = false;
+  #held: string[] | null = null;
+  #note: (text: string) => void = () => {};
   #failure: CodedError | 'closed' | null = null;
   /** Called when standard output can no longer be written, its reader having gone or for another reason. */
   onFailure: () => void = () => {};
@@ -64,8 +66,24 @@ export class Output {
 
   /** One line for the user. */
   message(text: string): void {
+    if (this.#held !== null) {
+      this.#held.push(text);
+      this.#note(text);
+      return;
+    }
     this.clearProgress();
     this.stderr.write(`${text}\n`);
+  }
+
+  /** While the terminal is drawn on, messages go to `note`, and are written once the returned function is called. */
+  holdMessages(note: (text: string) => void): () => void {
+    this.#held = [];
+    this.#note = note;
+    return () => {
+      const held = this.#held ?? [];
+      this.#held = null;
+      for (const text of held) this.message(text);
+    };
   }
   error(text: string): void {
     this.message(`${this.colour('reel:', 'red', this.stderr)} ${text}`);

@@ -1,8 +1,12 @@
 import type { OutputStream } from './output.js';
 
+/** Lines below the screen. */
+const NOTES = 4;
+
 /** Draws a machine's text screen on a terminal, only the rows that changed. */
 export class ScreenPainter {
   readonly #shown: string[] = [];
+  readonly #notes: string[] = [];
   #isOpen = false;
 
   constructor(
@@ -17,7 +21,7 @@ export class ScreenPainter {
       update = '\x1b[?1049h\x1b[2J\x1b[?25l';
       this.#isOpen = true;
     }
-    const rows = this.screenText().split('\n');
+    const rows = [...this.screenText().split('\n'), ...this.#notes];
     for (let row = 0; row < Math.max(rows.length, this.#shown.length); row++) {
       const text = rows[row] ?? '';
       if (this.#shown[row] === text) continue;
@@ -25,6 +29,12 @@ export class ScreenPainter {
       update += `\x1b[${row + 1};1H\x1b[K${text}`;
     }
     if (update !== '') this.stream.write(update);
+  }
+
+  /** Shows a line below the screen, where the last few stay. */
+  note(line: string): void {
+    this.#notes.push(line);
+    if (this.#notes.length > NOTES) this.#notes.shift();
   }
 
   /** The terminal is as it was. Idempotent. */

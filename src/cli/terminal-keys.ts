@@ -41,6 +41,8 @@ const SEQUENCES: Readonly<Record<string, string>> = {
   '[24~': 'f12',
 };
 
+const ESC = '\u001b';
+
 /** An escape sequence at the start of a text. */
 // eslint-disable-next-line no-control-regex
 const SEQUENCE = /^\u001b(O[A-Z]|\[\[[A-E]|\[[0-9;]*[~A-Za-z])/;
@@ -67,7 +69,7 @@ export function keysOf(bytes: Uint8Array): TypedKey[] {
       const name = SEQUENCES[sequence[1]!];
       if (name !== undefined) press(name);
       rest = rest.slice(sequence[0].length);
-    } else if (/^\u001b[a-z0-9]/.test(rest)) {
+    } else if (rest[0] === ESC && /^[a-z0-9]/.test(rest.slice(1))) {
       press(`alt-${rest[1]}`);
       rest = rest.slice(2);
     } else {

@@ -1,7 +1,7 @@
 import type { Tick } from '../core/clock.js';
 import type { EntryOf } from '../log/entries.js';
+import { VERDICTS } from './verdicts.js';
 
-export const VERDICTS = ['pass', 'fail', 'skip'] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
 export interface RecordedPhase {

@@ -96,7 +96,8 @@ function allowed(error: ErrorObject): string {
     case 'uniqueItems':
       return 'each item once';
     default:
-      return (error.parentSchema as { description?: string }).description ?? error.message ?? error.keyword;
+      // Patterns of text are said in words in the schema.
+      return (error.parentSchema as { description: string }).description.replace(/\.$/, '');
   }
 }
 

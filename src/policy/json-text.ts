@@ -1,7 +1,6 @@
 import { CodedError } from '../base/errors.js';
 
 const MAX_NESTING = 100;
-const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
 /** One step of an RFC 6901 pointer. */
 export function pointerStep(key: string | number): string {
@@ -54,6 +53,7 @@ class Scan {
   readonly keys = new Map<string, number>();
   #at: number;
   #nesting = 0;
+  readonly #number = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 
   constructor(
     readonly text: string,
@@ -166,8 +166,8 @@ class Scan {
       this.#at += word.length;
       return;
     }
-    NUMBER.lastIndex = this.#at;
-    const number = NUMBER.exec(this.text);
+    this.#number.lastIndex = this.#at;
+    const number = this.#number.exec(this.text);
     if (number === null) this.#refuse('a value is expected');
     this.#at += number[0].length;
   }

@@ -146,7 +146,7 @@ export interface PrincipalPattern {
   token?: Identifier;
 }
 /**
- * All must hold.
+ * All must hold. startedBy is who started the recording that is running; it does not hold while none is.
  */
 export interface Conditions {
   /**
@@ -158,7 +158,7 @@ export interface Conditions {
    */
   test?: string;
   /**
-   * Who started the recording that is running. Does not fit while none is. One or several of host, host:user, host:ids, host:api, guest, guest:ring0 to guest:ring3.
+   * One or several of host, host:user, host:ids, host:api, guest, guest:ring0 to guest:ring3.
    *
    * @minItems 1
    */

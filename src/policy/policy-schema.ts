@@ -170,8 +170,7 @@ export const POLICY_SCHEMA = {
           pattern: '^(host(:(user|ids|api))?|guest(:ring[0-3])?)$',
           minItems: 1,
           items: { $ref: '#/$defs/party' },
-          description:
-            'Who started the recording that is running. Does not fit while none is. One or several of host, host:user, host:ids, host:api, guest, guest:ring0 to guest:ring3.',
+          description: 'One or several of host, host:user, host:ids, host:api, guest, guest:ring0 to guest:ring3.',
         },
         recording: { type: 'boolean', description: 'Whether a recording is running.' },
         tick: {
@@ -182,7 +181,8 @@ export const POLICY_SCHEMA = {
           description: 'Ticks at which the rule holds, both ends included.',
         },
       },
-      description: 'All must hold.',
+      description:
+        'All must hold. startedBy is who started the recording that is running; it does not hold while none is.',
     },
     limits: {
       type: 'object',

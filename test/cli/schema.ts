@@ -11,6 +11,6 @@ export function schemaErrors(name: string, value: unknown): string[] {
     ajv.addSchema(JSON.parse(readFileSync(file, 'utf8')) as object);
   }
   const validate = ajv.getSchema(id)!;
-  validate(value);
+  void validate(value);
   return (validate.errors ?? []).map(({ instancePath, message }) => `${instancePath}: ${message}`);
 }

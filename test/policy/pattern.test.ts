@@ -6,8 +6,39 @@ import { Pattern, utf8Length } from '../../src/policy/pattern.js';
 const character = fc.constantFrom('a', 'b', 'c', '-', '_', '0', '9', ' ', '\n', 'é', '\u{1f600}', '.', ']', '\u2028');
 const text = fc.string({ unit: character, maxLength: 12 });
 
-const literal = fc.constantFrom('a', 'b', 'c', '0', '9', 'é', '\u{1f600}', '\\.', '\\-'.slice(1), '\\n', '\\x61', '\\u{62}', '\\u0063');
-const set = fc.constantFrom('.', '\\d', '\\D', '\\w', '\\W', '\\s', '\\S', '[a-c]', '[^a-c]', '[\\d_-]', '[]', '[^]', '[\\]\\-a]', '[-a]', '[^\\n\\W]', '[\u{1f600}]');
+const literal = fc.constantFrom(
+  'a',
+  'b',
+  'c',
+  '0',
+  '9',
+  'é',
+  '\u{1f600}',
+  '\\.',
+  '\\-'.slice(1),
+  '\\n',
+  '\\x61',
+  '\\u{62}',
+  '\\u0063',
+);
+const set = fc.constantFrom(
+  '.',
+  '\\d',
+  '\\D',
+  '\\w',
+  '\\W',
+  '\\s',
+  '\\S',
+  '[a-c]',
+  '[^a-c]',
+  '[\\d_-]',
+  '[]',
+  '[^]',
+  '[\\]\\-a]',
+  '[-a]',
+  '[^\\n\\W]',
+  '[\u{1f600}]',
+);
 const pattern = fc.letrec<{ node: string }>((tie) => ({
   node: fc.oneof(
     { depthSize: 'small', withCrossShrink: true },
@@ -45,7 +76,8 @@ describe('a pattern', () => {
           return;
         }
         const regular = new RegExp(source, 'u');
-        for (const subject of ['', 'a', 'ab09', '-^$', 'bbb']) expect(compiled.test(subject)).toBe(regular.test(subject));
+        for (const subject of ['', 'a', 'ab09', '-^$', 'bbb'])
+          expect(compiled.test(subject)).toBe(regular.test(subject));
       }),
       { numRuns: 5000 },
     );

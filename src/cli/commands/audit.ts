@@ -27,7 +27,7 @@ export function verifyAuditFile(file: string, options: VerifyOptions, write: Wri
   }
   if (options.json === true) return;
   const { entries, runs, lastHash } = verdict;
-  write(`${printable(file)}: intact; ${entries} entries of ${runs} runs; last hash ${lastHash}\n`);
+  write(`${printable(file)}: intact; entries: ${entries}, runs: ${runs}, last hash: ${lastHash}\n`);
 }
 
 function hashArgument(text: string): string {

@@ -1,30 +1,43 @@
+import { PAGE_SIZE } from '../../base/units.js';
+import { AGENT_CODE } from './protocol.js';
+
 /**
- * The agent's code carries a header by which the emulator finds it: 8 bytes "REELCODE", u32 length of the code behind
- * the 16-byte header, u32 zero. Its hash names the program to the policy; the guest cannot claim another one's.
+ * The agent's code carries a header by which the emulator finds it (AGENT_CODE). Its hash names the program to the
+ * policy: the caller's EIP lies inside what is hashed, so that a guest cannot claim another program's name for its code.
  */
 
-const HEADER_BYTES = 16;
-/** How far before EIP the header may lie. */
-const REACH_BYTES = 8192;
-const MAX_CODE_BYTES = 65536;
-const STEP_BYTES = 4;
-/** "REEL" and "CODE", little-endian. */
-const FIRST = 0x4c454552;
-const SECOND = 0x45444f43;
+/** `length` bytes at a linear address, null when one of them is not there. Has no effect on the guest. */
+export type ReadLinear = (linear: number, length: number) => Uint8Array | null;
 
-/** `read` returns null when a byte is not mapped. Returns header and code around `eip` (linear), or null. */
-export function findAgentCode(read: (linear: number, length: number) => Uint8Array | null, eip: number): Uint8Array | null {
-  const word = (linear: number): number | null => {
-    const bytes = read(linear, 4);
-    return bytes === null ? null : (bytes[0] | (bytes[1] << 8) | (bytes[2] << 16) | (bytes[3] << 24)) >>> 0;
+const { headerBytes, reachBytes, stepBytes, maxCodeBytes } = AGENT_CODE;
+const MAGIC = Array.from(AGENT_CODE.magic, (letter) => letter.charCodeAt(0));
+
+/**
+ * Header and code around the linear address `eip`; null when no header within reach before it claims it. The nearest
+ * header wins. Pages that are missing hold no header.
+ */
+export function findAgentCode(read: ReadLinear, eip: number): Uint8Array | null {
+  const lowest = Math.max(0, eip - reachBytes);
+  // A page at a time: a walk of the page tables for every four bytes would make each call slow.
+  let pageStart = -1;
+  let page: Uint8Array | null = null;
+  const byteAt = (linear: number): number => {
+    const start = linear - (linear % PAGE_SIZE);
+    if (start !== pageStart) {
+      pageStart = start;
+      page = read(start, PAGE_SIZE);
+    }
+    return page === null ? -1 : page[linear - start];
   };
-  const top = eip & ~(STEP_BYTES - 1);
-  for (let back = 0; back <= REACH_BYTES && back <= top; back += STEP_BYTES) {
-    const at = (top - back) >>> 0;
-    if (word(at) !== FIRST || word(at + 4) !== SECOND || word(at + 12) !== 0) continue;
-    const length = word(at + 8);
-    if (length === null || length === 0 || length > MAX_CODE_BYTES) continue;
-    if (eip >= at + HEADER_BYTES && eip < at + HEADER_BYTES + length) return read(at, HEADER_BYTES + length);
+  for (let at = eip - (eip % stepBytes); at >= lowest; at -= stepBytes) {
+    if (byteAt(at) !== MAGIC[0] || !MAGIC.every((letter, i) => byteAt(at + i) === letter)) continue;
+    const header = read(at, headerBytes);
+    if (header === null) continue;
+    const view = new DataView(header.buffer, header.byteOffset, headerBytes);
+    const length = view.getUint32(8, true);
+    if (view.getUint32(12, true) !== 0 || length > maxCodeBytes) continue;
+    const start = at + headerBytes;
+    if (eip >= start && eip < start + length) return read(at, headerBytes + length);
   }
   return null;
 }

@@ -12,7 +12,19 @@ import type { InputGate } from '../../core/input-gate.js';
 import type { StateSchema } from '../../core/state.js';
 import { bool } from '../../core/state.js';
 import { findAgentCode } from './agent-code.js';
-import { COMMANDS, commandName, FLAG_BITS, INLINE_BYTES, MAGIC, MAX_DATA_BYTES, MAX_TEXT_BYTES, STATUS, type Payload } from './protocol.js';
+import { isPlainText } from './plain-text.js';
+import type { CommandName, Payload, ResultRegister } from './protocol.js';
+import {
+  COMMANDS,
+  commandName,
+  FLAG_BITS,
+  INLINE_BYTES,
+  INLINE_MIN_BYTES,
+  MAGIC,
+  MAX_DATA_BYTES,
+  MAX_TEXT_BYTES,
+  STATUS,
+} from './protocol.js';
 import type { BackdoorReply, BackdoorRequest, BackdoorService } from './service.js';
 import { decodeReply, encodeReply, encodeRequest } from './service.js';
 
@@ -56,25 +68,12 @@ export interface BackdoorOptions {
 
 const EMPTY_PORT = 0xffff_ffff;
 const NONE = new Uint8Array(0);
+const KNOWN_FLAGS = FLAG_BITS.NEST | FLAG_BITS.TOUCH | FLAG_BITS.INLINE;
+const NO_RESULTS: readonly ResultRegister[] = [];
+/** The offset of the missing page. */
+const FAULT_RESULTS: readonly ResultRegister[] = ['ebx'];
 
 type Parsed = { readonly payload: Uint8Array } | { readonly refused: BackdoorReply };
-
-/** UTF-8 without control characters. */
-function isText(bytes: Uint8Array): boolean {
-  for (let i = 0; i < bytes.length; ) {
-    const lead = bytes[i];
-    if (lead < 0x20 || lead === 0x7f) return false;
-    const more = lead < 0x80 ? 0 : lead >= 0xc2 && lead < 0xe0 ? 1 : lead >= 0xe0 && lead < 0xf0 ? 2 : lead >= 0xf0 && lead < 0xf5 ? 3 : -1;
-    if (more < 0 || i + more >= bytes.length) return false;
-    for (let k = 1; k <= more; k++) if ((bytes[i + k] & 0xc0) !== 0x80) return false;
-    const second = bytes[i + 1];
-    // Overlong forms, surrogates, beyond U+10FFFF.
-    if ((lead === 0xe0 && second < 0xa0) || (lead === 0xed && second > 0x9f)) return false;
-    if ((lead === 0xf0 && second < 0x90) || (lead === 0xf4 && second > 0x8f)) return false;
-    i += 1 + more;
-  }
-  return true;
-}
 
 export class Backdoor implements Device<BackdoorState> {
   readonly kind = 'guestreel-backdoor';
@@ -100,24 +99,28 @@ export class Backdoor implements Device<BackdoorState> {
     // The policy is the host's: a guest reset does not touch it.
   }
 
-  /** A 32-bit IN on the port. The result is the new EAX; other registers are set through `caller`. */
+  /** The policy has a rule for ring 3: the CPU lets a call through whatever IOPL and the I/O permission map say. */
+  allowsRing3(): boolean {
+    return this.state.ring3;
+  }
+
+  /**
+   * A 32-bit IN on the port. The result is the new EAX; other registers are set through `caller`, exactly those that the
+   * table names. May throw the caller's page fault (flag TOUCH), before anything has happened.
+   */
   portIn32(caller: GuestCaller): number {
     if (caller.get('eax') !== MAGIC) return EMPTY_PORT;
-    const reply = this.#call(caller);
-    for (const register of ['ebx', 'ecx', 'edx', 'esi', 'edi'] as const) {
-      const value = reply[register];
-      if (value !== undefined) caller.set(register, value >>> 0);
-    }
+    const command = commandName(caller.get('ecx') & 0xffff);
+    if (command === undefined) return STATUS.NOSYS;
+    const reply = this.#call(command, caller);
+    for (const register of changedRegisters(command, reply.status)) caller.set(register, (reply[register] ?? 0) >>> 0);
     return reply.status;
   }
 
-  #call(caller: GuestCaller): BackdoorReply {
-    const ecx = caller.get('ecx');
-    const command = commandName(ecx & 0xffff);
-    if (command === undefined) return { status: STATUS.NOSYS };
-    const flags = ecx >>> 16;
-    if (flags & ~(FLAG_BITS.NEST | FLAG_BITS.TOUCH | FLAG_BITS.INLINE)) return { status: STATUS.INVALID };
-    // What follows up to the ask is a function of guest state alone: a replay comes to the same result by itself.
+  #call(command: CommandName, caller: GuestCaller): BackdoorReply {
+    const flags = caller.get('ecx') >>> 16;
+    if (flags & ~KNOWN_FLAGS) return { status: STATUS.INVALID };
+    // What is refused up to the ask is so by guest state alone: a replay comes to it by itself and no log entry is needed.
     const parsed = this.#payload(COMMANDS[command].payload, flags, caller);
     if ('refused' in parsed) return parsed.refused;
     const request: BackdoorRequest = {
@@ -130,10 +133,17 @@ export class Backdoor implements Device<BackdoorState> {
       caller: { ring: caller.cpl, cr3: caller.cr3, eip: caller.linearEip, codeSha256: this.#codeHash(caller) },
     };
     const answer = this.options.gate.ask('backdoor', encodeRequest(request), () => encodeReply(this.#serve(request)));
-    const reply = decodeReply(answer);
-    if (reply.data !== undefined) caller.write(caller.get('esi'), reply.data.subarray(0, request.edi));
-    if (command === 'EXIT' && reply.status === STATUS.OK) this.options.onExit(request.ebx);
-    return reply;
+    return this.#granted(request, decodeReply(answer), caller);
+  }
+
+  /** What an answer does beside changing registers. */
+  #granted(request: BackdoorRequest, reply: BackdoorReply, caller: GuestCaller): BackdoorReply {
+    if (reply.status !== STATUS.OK) return reply;
+    if (request.command === 'EXIT') this.options.onExit(request.ebx);
+    if (request.command !== 'GET') return reply;
+    const data = (reply.data ?? NONE).subarray(0, request.edi);
+    caller.write(caller.get('esi'), data);
+    return { ...reply, ecx: data.length };
   }
 
   #serve(request: BackdoorRequest): BackdoorReply {
@@ -150,17 +160,12 @@ export class Backdoor implements Device<BackdoorState> {
     const address = caller.get('esi');
     const length = caller.get('edi');
     if (kind === 'buffer') return this.#buffer(address, length, flags, caller);
-    const inline = (flags & FLAG_BITS.INLINE) !== 0;
-    if (!inline && length > (kind === 'data' ? MAX_DATA_BYTES : MAX_TEXT_BYTES)) return { refused: { status: STATUS.TOO_LONG } };
-    let payload: Uint8Array;
-    if (inline) payload = inlineBytes(address, length);
-    else {
-      const found = caller.read(address, length);
-      if ('missing' in found) return this.#missing(found.missing, address, false, flags, caller);
-      payload = found.bytes;
-    }
-    if (kind === 'text' && (payload.length === 0 || !isText(payload))) return { refused: { status: STATUS.INVALID } };
-    return { payload };
+    if (flags & FLAG_BITS.INLINE) return checked(kind, inlineBytes(kind, address, length));
+    if (length > (kind === 'data' ? MAX_DATA_BYTES : MAX_TEXT_BYTES)) return { refused: { status: STATUS.TOO_LONG } };
+    const found = caller.read(address, length);
+    return 'missing' in found
+      ? this.#missing(found.missing, address, false, flags, caller)
+      : checked(kind, found.bytes);
   }
 
   #buffer(address: number, length: number, flags: number, caller: GuestCaller): Parsed {
@@ -170,16 +175,30 @@ export class Backdoor implements Device<BackdoorState> {
   }
 
   #missing(offset: number, address: number, write: boolean, flags: number, caller: GuestCaller): Parsed {
+    // Where even a touch succeeds there is no memory but a device: FAULT, lest the IN restart for ever.
     if (flags & FLAG_BITS.TOUCH) caller.touch((address + offset) >>> 0, write);
     return { refused: { status: STATUS.FAULT, ebx: offset } };
   }
 }
 
-function inlineBytes(esi: number, edi: number): Uint8Array {
+function changedRegisters(command: CommandName, status: number): readonly ResultRegister[] {
+  if (status === STATUS.OK) return COMMANDS[command].results;
+  return status === STATUS.FAULT ? FAULT_RESULTS : NO_RESULTS;
+}
+
+/** Null when there are fewer than 4 bytes of text. */
+function inlineBytes(kind: Payload, esi: number, edi: number): Uint8Array | null {
   const bytes = new Uint8Array(INLINE_BYTES);
   const view = new DataView(bytes.buffer);
   view.setUint32(0, esi, true);
   view.setUint32(4, edi, true);
-  const end = bytes.indexOf(0);
-  return end < 0 ? bytes : bytes.subarray(0, end);
+  if (kind === 'data') return bytes;
+  let length = INLINE_BYTES;
+  while (length > 0 && bytes[length - 1] === 0) length--;
+  return length < INLINE_MIN_BYTES ? null : bytes.subarray(0, length);
+}
+
+function checked(kind: Payload, payload: Uint8Array | null): Parsed {
+  const isGood = payload !== null && (kind === 'data' || (payload.length > 0 && isPlainText(payload, kind === 'text')));
+  return isGood ? { payload } : { refused: { status: STATUS.INVALID } };
 }

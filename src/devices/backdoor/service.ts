@@ -1,4 +1,5 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.js';
+import { CodedError } from '../../base/errors.js';
 import type { CommandName } from './protocol.js';
 import { COMMANDS, commandName } from './protocol.js';
 
@@ -46,14 +47,22 @@ export interface BackdoorService {
 export function encodeRequest(r: BackdoorRequest): Uint8Array {
   const out = new ByteWriter(64 + r.payload.length);
   out.u8(COMMANDS[r.command].number).u16(r.flags).u32(r.ebx).u32(r.esi).u32(r.edi).blob(r.payload);
-  out.u8(r.caller.ring).u32(r.caller.cr3).u32(r.caller.eip).text(r.caller.codeSha256 ?? '');
+  out
+    .u8(r.caller.ring)
+    .u32(r.caller.cr3)
+    .u32(r.caller.eip)
+    .text(r.caller.codeSha256 ?? '');
   return out.finish();
 }
 
 /** Throws DAMAGED. */
 export function decodeRequest(bytes: Uint8Array): BackdoorRequest {
   const input = new ByteReader(bytes, 'backdoor request');
-  const command = commandName(input.u8()) ?? 'HELLO';
+  const number = input.u8();
+  const command = commandName(number);
+  if (command === undefined) {
+    throw new CodedError('DAMAGED', `no backdoor command has the number ${number}`, { where: input.source });
+  }
   const [flags, ebx, esi, edi] = [input.u16(), input.u32(), input.u32(), input.u32()];
   const payload = input.blob().slice();
   const [ring, cr3, eip, code] = [input.u8(), input.u32(), input.u32(), input.text()];
