@@ -5,7 +5,8 @@ export interface OutputStream {
   readonly isTTY?: boolean;
   readonly columns?: number;
   readonly rows?: number;
-  write(chunk: Uint8Array | string): unknown;
+  /** `done` is called once the chunk has left, or never can. */
+  write(chunk: Uint8Array | string, done?: () => void): unknown;
   on?(event: 'error', listener: (error: Error & { code?: string }) => void): unknown;
 }
 
@@ -24,6 +25,7 @@ export type Colour = keyof typeof SGR;
 /** Data on standard output; messages, and on a terminal progress, on standard error. */
 export class Output {
   #progressShown = false;
+  #isBehind = false;
   #held: string[] | null = null;
   #note: (text: string) => void = () => {};
   #failure: CodedError | 'closed' | null = null;
@@ -55,8 +57,20 @@ export class Output {
   data(chunk: Uint8Array | string): void {
     if (this.#failure !== null) return;
     if (this.stdout.isTTY) this.clearProgress();
-    this.stdout.write(chunk);
+    this.#isBehind = this.stdout.write(chunk) === false;
   }
+
+  /** Resolves when the reader of standard output has taken in what was written; at once where it is not behind. */
+  async drained(): Promise<void> {
+    if (this.#isBehind) await this.settled();
+  }
+
+  /** Resolves when everything written to standard output has left, or never can. */
+  async settled(): Promise<void> {
+    if (this.#failure === null) await new Promise<void>((resolve) => this.stdout.write('', () => resolve()));
+    this.#isBehind = false;
+  }
+
   line(text = ''): void {
     this.data(`${text}\n`);
   }

@@ -137,9 +137,10 @@ export async function main(argv: readonly string[], io: Io = processIo(), librar
     const signals = new Interrupt(io.signals);
     interrupt = signals;
     output.onFailure = () => signals.raise('SIGPIPE');
-    const code = await runner({ io, output, interrupt, library: library ?? hostLibrary() });
+    const result = await runner({ io, output, interrupt, library: library ?? hostLibrary() });
+    await output.settled();
     if (output.failure instanceof CodedError) throw output.failure;
-    return output.failure === 'closed' ? exitCodeOf('SIGPIPE') : code;
+    return output.failure === 'closed' ? exitCodeOf('SIGPIPE') : result;
   } catch (error) {
     // What was interrupted says so with STATE.
     const wasInterrupted = error instanceof CodedError && error.code === 'STATE';

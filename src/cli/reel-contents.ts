@@ -13,11 +13,11 @@ export interface ReelContents {
 }
 
 /** Opens a recording for `work` and closes it. Errors name the file. */
-export async function withReel<T>(file: string, work: (contents: ReelContents) => T): Promise<T> {
+export async function withReel<T>(file: string, work: (contents: ReelContents) => T | Promise<T>): Promise<T> {
   const source = new ReelFileSource(file);
   try {
     const reader = ReelReader.open(source, await createBlockCodec(), createHashing());
-    return work({ file, reader, phases: phasesOf(reader.marks()) });
+    return await work({ file, reader, phases: phasesOf(reader.marks()) });
   } catch (error) {
     throw inFile(file, error);
   } finally {

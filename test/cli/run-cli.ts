@@ -6,13 +6,12 @@ import { main } from '../../src/cli/program.js';
 /** A stream that keeps what is written. */
 export class Sink extends EventEmitter {
   readonly #chunks: Uint8Array[] = [];
-  onWrite: () => void = () => {};
   constructor(readonly isTTY = false) {
     super();
   }
-  write(chunk: Uint8Array | string): void {
+  write(chunk: Uint8Array | string, done?: () => void): void {
     this.#chunks.push(typeof chunk === 'string' ? new TextEncoder().encode(chunk) : chunk.slice());
-    this.onWrite();
+    done?.();
   }
   get bytes(): Buffer {
     return Buffer.concat(this.#chunks);

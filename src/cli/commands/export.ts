@@ -36,12 +36,16 @@ function* exported(recording: ReelContents, format: Format, port: number): Gener
 export const exportRecording: Command<ExportOptions> = async (context, [file], options) => {
   const format = parseChoice('as', options.as, FORMATS);
   const port = parseCount('port', options.port ?? '0');
-  return withReel(file!, (recording) => {
+  return withReel(file!, async (recording) => {
     const target = options.output === undefined ? null : new OutputFile(options.output);
     try {
       for (const piece of exported(recording, format, port)) {
-        if (target === null) context.output.data(piece);
-        else target.write(piece);
+        if (target !== null) {
+          target.write(piece);
+          continue;
+        }
+        context.output.data(piece);
+        await context.output.drained();
         if (context.output.failure !== null) break;
       }
     } finally {
