@@ -1,5 +1,5 @@
 /** The public API of guestreel. */
-import { GuestMachine } from './harness/guest-machine.js';
+import type { GuestMachine } from './harness/guest-machine.js';
 import { createMachine, type MachineOptions } from './harness/launch.js';
 import { Recording as OpenRecording } from './harness/recording.js';
 import { hostServices } from './host/services.js';

@@ -182,6 +182,17 @@ export const VERBS = [
     ],
     jsonSchema: 'schemas/cli-recover.schema.json',
   },
+  {
+    name: 'images',
+    summary: 'list the guest images that come with guestreel, or build them from their sources',
+    notes: ['`build` needs NASM and says of each image whether it is the one that comes with guestreel.'],
+    arguments: [{ name: 'what', choices: ['list', 'build'], help: '`list` or `build`' }],
+    options: [
+      { ...OUTPUT, argument: 'dir', help: 'folder to build into (default: that of the package)' },
+      { ...JSON_OUTPUT, help: 'write the list as JSON for programs' },
+    ],
+    jsonSchema: 'schemas/cli-images.schema.json',
+  },
 ] as const satisfies readonly VerbDeclaration[];
 
 export type VerbName = (typeof VERBS)[number]['name'];

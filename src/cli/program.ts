@@ -6,6 +6,7 @@ import { normaliseArgv } from './argv.js';
 import { auditCommand } from './commands/audit.js';
 import { exportRecording } from './commands/export.js';
 
+import { images } from './commands/images.js';
 import { info } from './commands/info.js';
 import { marks } from './commands/marks.js';
 import { policyCommand } from './commands/policy.js';
@@ -29,6 +30,7 @@ const COMMANDS: Record<VerbName, Command<never>> = {
   marks,
   export: exportRecording,
   recover,
+  images,
 };
 
 type Runner = (context: Context) => Promise<number>;

@@ -57,6 +57,8 @@ export class Cpu implements Clock {
   /** Tick at which the running slice ends. */
   #sliceEnd: Tick = 0;
   #executing = false;
+  /** Tick at which run() returns to its owner. */
+  #runEnd: Tick = 0;
   /** The slice was cut: the owner must look at events. */
   #cut = false;
   /** Boundary at which the interrupt shadow in the state holds. */
@@ -162,8 +164,11 @@ export class Cpu implements Clock {
 
   /** Ends the running slice at `tick`, or behind the instruction in flight if that is later. */
   cutAt(tick: Tick): void {
-    if (!this.#executing || tick >= this.#sliceEnd) return;
+    if (!this.#executing) return;
     const end = Math.max(tick, this.now + 1);
+    // The owner must see that tick, however many slices run() makes of the way.
+    this.#runEnd = Math.min(this.#runEnd, end);
+    if (end >= this.#sliceEnd) return;
     const budget = this.#view.getUint32(STATE.budget, true) - (this.#sliceEnd - end);
     this.#view.setUint32(STATE.budget, budget, true);
     this.#sliceEnd = end;
@@ -228,12 +233,13 @@ export class Cpu implements Clock {
    */
   run(until: Tick): void {
     this.#cut = false;
-    while (this.now < until && !this.#cut && !this.halted && !this.shutdown) {
+    this.#runEnd = until;
+    while (this.now < this.#runEnd && !this.#cut && !this.halted && !this.shutdown) {
       if (this.#mustStep()) this.#step();
-      else this.#slice(Math.min(until, this.now + MAX_SLICE));
+      else this.#slice(Math.min(this.#runEnd, this.now + MAX_SLICE));
       if (this.#shadow !== 0 && this.interruptPending) {
         // The owner could not take the interrupt at this boundary: go one instruction further.
-        if (this.now < until && !this.halted && !this.shutdown) this.#step();
+        if (this.now < this.#runEnd && !this.halted && !this.shutdown) this.#step();
         return;
       }
     }
@@ -279,6 +285,7 @@ export class Cpu implements Clock {
 
   #deliver(vector: number, errorCode: number | null, kind: 'fault' | 'trap' | 'interrupt' | 'nmi'): void {
     this.#delivered = true;
+    this.state.interruptShadow = 0;
     if (vector === EXCEPTION.DB) {
       this.state.setDr(6, this.state.dr(6) | this.state.pendingDebug);
       this.state.pendingDebug = 0;
@@ -324,6 +331,8 @@ export class Cpu implements Clock {
   #systemRoutine(routine: number, ...args: number[]): void {
     const { state } = this;
     const name = SYSTEM_NUMBERS[routine];
+    // A shadow that an earlier instruction cast ends with this one, which may cast its own.
+    state.interruptShadow = 0;
     state.eip = this.#view.getUint32(STATE.nextEip, true);
     try {
       (this.system.routines[name] as (...a: number[]) => void)(...args);

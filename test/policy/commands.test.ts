@@ -139,6 +139,35 @@ describe('reel policy test', () => {
     expect((JSON.parse(json) as { failures: unknown[] }).failures).toHaveLength(1);
   });
 
+  it('lets recordings of a sequence end where the policy ends them', () => {
+    const limits = { maxTicks: 100, maxConcurrent: 1, cooldownTicks: 50 };
+    const rule = { id: 'r', effect: 'permit', principals: [{ guest: true }], actions: ['start', 'mark'], limits };
+    const marks = {
+      ...rule,
+      id: 'f',
+      effect: 'forbid',
+      actions: ['mark'],
+      when: { recording: true },
+      limits: undefined,
+    };
+    const policy = file('short.json', JSON.stringify({ version: 1, rules: [rule, marks] }));
+    const at = (tick: number, action: string, expected: string) => ({
+      ...{ principal: 'guest:ring0', action, name: 'n', tick, expect: expected },
+    });
+    const sequence = [
+      at(0, 'start', 'OK'),
+      at(99, 'start', 'QUOTA'),
+      at(99, 'mark', 'DENIED'),
+      at(100, 'mark', 'OK'),
+      at(149, 'start', 'RATE'),
+      at(150, 'start', 'OK'),
+    ];
+    const table = file('sequence.json', JSON.stringify({ sequence: true, cases: sequence }));
+    expect(reel('policy', 'test', policy, table)).toMatchObject({ error: null });
+    const apart = file('apart.json', JSON.stringify({ cases: sequence }));
+    expect(reel('policy', 'test', policy, apart).out).toContain('3 of 6 cases');
+  });
+
   it.each([
     ['{"cases": []}', 'at least 1 in it'],
     ['{"cases": [{"principal": "root", "action": "start", "expect": "allow"}]}', '"root" is not a principal'],

@@ -269,6 +269,19 @@ describe('a limit', () => {
     expect([0, 0, 0, 0, 0].map(() => run.ask('mark', 5 * G))).toEqual(['OK', 'OK', 'OK', 'OK', 'RATE']);
   });
 
+  it('of perGigatick saves nothing up while nobody asks', () => {
+    const run = limited({ perGigatick: { mark: 4 } });
+    expect(run.ask('mark', 0)).toBe('OK');
+    expect([0, 0, 0, 0, 0].map(() => run.ask('mark', 5 * G))).toEqual(['OK', 'OK', 'OK', 'OK', 'RATE']);
+  });
+
+  it('of perGigatick is exact where the rate does not divide a gigatick', () => {
+    const run = limited({ perGigatick: { mark: 3 } });
+    for (let n = 0; n < 3; n++) expect(run.ask('mark', 0)).toBe('OK');
+    expect(run.ask('mark', 333_333_333)).toBe('RATE');
+    expect(run.ask('mark', 333_333_334)).toBe('OK');
+  });
+
   it('of perGigatick says exactly how long to wait', () => {
     fc.assert(
       fc.property(fc.integer({ min: 1, max: 1_000_000 }), fc.array(fc.nat(2 * G), { maxLength: 40 }), (rate, gaps) => {

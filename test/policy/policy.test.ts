@@ -166,6 +166,13 @@ describe('a policy text', () => {
     ['{"version": 1, "rules": []', 'this is not JSON'],
   ])('%s is refused: %s', (text, message) => expect(errorOf(text).message).toContain(message));
 
+  it('with several mistakes is refused for the first one in the text', () => {
+    const error = errorOf('{ "rules": 5,\n "audit": 6,\n "version": 2 }');
+    expect(error).toMatchObject({ where: 'p.json:1:12', message: 'rules is 5; allowed: a list' });
+    expect(errorOf('{ "audit": 6, "rules": 5 }').message).toContain('the document lacks the field "version"');
+    expect(errorOf('{ "version": 1, "audit": 6, "rules": 5 }').message).toContain('audit is 6');
+  });
+
   it('quotes a very long value only in part', () => {
     const error = errorOf(`{"version": "${'x'.repeat(10_000)}", "rules": []}`);
     expect(error.message.length).toBeLessThan(200);

@@ -3,6 +3,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import {
   deadFiles,
   ENTRY_FILES,
+  GENERATOR_FILES,
   importCircles,
   importsOf,
   layerFindings,
@@ -10,7 +11,7 @@ import {
   sourceFiles,
   type Import,
 } from './layers.js';
-import { textOf } from './sources.js';
+import { filesBelow, textOf } from './sources.js';
 
 function sample(from: string, ...lines: string[]): Import[] {
   return importsOf(from, lines.join('\n'));
@@ -65,9 +66,17 @@ describe('the layers', () => {
   });
 
   it('hold no file that nothing reaches', () => {
-    expect(ENTRY_FILES.filter((file) => !files.includes(file))).toEqual([]);
+    expect([...ENTRY_FILES, ...GENERATOR_FILES].filter((file) => !files.includes(file))).toEqual([]);
     expect(deadFiles([...files, 'src/base/unused.ts'], imports)).toContain('src/base/unused.ts');
     expect(deadFiles(files, imports)).toEqual([]);
+  });
+
+  it('hold generators that tests or scripts run and programs do not need', () => {
+    const outside = ['test', 'guest-agent', 'schemas'].flatMap((folder) => filesBelow(folder));
+    const scripts = outside.filter((path) => path.endsWith('.ts') && path !== 'test/tidy/layers.ts');
+    const used = new Set(scripts.flatMap((path) => importsOf(path)).map((i) => i.target));
+    expect(GENERATOR_FILES.filter((file) => !used.has(file))).toEqual([]);
+    expect(deadFiles(GENERATOR_FILES, imports, ENTRY_FILES)).toEqual(GENERATOR_FILES);
   });
 
   it('are all described in ARCHITECTURE.md', () => {

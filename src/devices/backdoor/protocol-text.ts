@@ -53,6 +53,21 @@ const hex = (value: number, prefix: string): string => prefix + value.toString(1
 
 const STATUSES = Object.entries(STATUS) as [StatusName, number][];
 
+/** Exit codes of the agent, with their meaning. */
+function exitCodes(): [code: number, text: string][] {
+  const refusals = STATUSES.filter(([name]) => name !== 'OK' && name !== 'RESERVED');
+  return [
+    [AGENT_EXIT.OK, 'granted and done'],
+    [AGENT_EXIT.FAILED, 'something in the guest failed: a file, a process'],
+    [AGENT_EXIT.USAGE, 'wrong arguments'],
+    [AGENT_EXIT.NO_PORT, 'no port: not a guestreel machine, or no rule for this privilege level'],
+    ...refusals.map(([name, status]): [number, string] => [
+      AGENT_EXIT.REFUSED + status,
+      `${name}: ${STATUS_TEXT[name]}`,
+    ]),
+  ];
+}
+
 /** guest-agent/protocol.inc, for NASM. */
 export function nasmText(): string {
   const lines = constants().map(([name, value]) => `REEL_${name.padEnd(22)} equ ${hex(value, '0x')}`);
@@ -63,6 +78,7 @@ export function nasmText(): string {
     ...lines,
     '',
     `%define REEL_CODE_MAGIC '${AGENT_CODE.magic}'`,
+    `%define REEL_EXIT_SKIP_TEXT '${SKIP_EXIT}'`,
     '',
     '; For people, each ended by 0: the statuses, by number.',
     '%macro REEL_STATUS_TEXTS 0',
@@ -73,6 +89,11 @@ export function nasmText(): string {
     '%macro REEL_ACTION_NAMES 0',
     ...ACTION_ORDER.map((name) => `        db '${name}', 0`),
     '        db 0',
+    '%endmacro',
+    '',
+    '; For people: the exit codes of the agent, a line each, ended by what is given.',
+    '%macro REEL_EXIT_TEXTS 1+',
+    ...exitCodes().map(([code, text]) => `        db '  ${String(code).padStart(2)}  ${text}', %1`),
     '%endmacro',
     '%endif',
     '',
@@ -96,17 +117,12 @@ function changed({ results }: Command): string {
 }
 
 function agentExitLines(): string[] {
-  const refusals = STATUSES.filter(([name]) => name !== 'OK' && name !== 'RESERVED');
   return [
     '## Exit codes of the agent',
     '',
     '| exit code | meaning |',
     '|---|---|',
-    `| ${AGENT_EXIT.OK} | granted and done |`,
-    `| ${AGENT_EXIT.FAILED} | something in the guest failed: a file, a process |`,
-    `| ${AGENT_EXIT.USAGE} | wrong arguments |`,
-    `| ${AGENT_EXIT.NO_PORT} | the port is not there: not a guestreel machine, or its policy has no rule for ring 3 |`,
-    ...refusals.map(([name, status]) => `| ${AGENT_EXIT.REFUSED + status} | ${name}: ${STATUS_TEXT[name]} |`),
+    ...exitCodes().map(([code, text]) => `| ${code} | ${text} |`),
     '',
     '`reel run` exits as the command it ran: with its status, with 128 + the number of the signal that killed it, with 127',
     'if it was not found and 126 if it could not be started. It runs nothing if the phase was refused. Its verdict is pass',
