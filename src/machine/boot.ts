@@ -8,6 +8,7 @@ import { loadBootImage } from './loaders/boot-image.js';
 import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
 import { loadLinux } from './loaders/linux.js';
 import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
+import { findMultibootHeader } from './loaders/multiboot-image.js';
 import { loadMultiboot } from './loaders/multiboot.js';
 import type { Pc } from './pc.js';
 import { PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
@@ -26,16 +27,9 @@ export interface BootPlan extends LoadPlan {
 }
 
 const ROM_SEGMENT_START = 0xf0000;
-/** "HdrS" in a Linux setup header (Linux x86 boot protocol, offset 202h). */
-const LINUX_SIGNATURE = 0x53726448;
 const CR0_PROTECTED = 0x11;
 const FLAT_CODE_ACCESS = 0xc09b;
 const FLAT_DATA_ACCESS = 0xc093;
-
-function isLinux(kernel: Uint8Array): boolean {
-  if (kernel.length < 0x206) return false;
-  return new DataView(kernel.buffer, kernel.byteOffset).getUint32(0x202, true) === LINUX_SIGNATURE;
-}
 
 /** Decides how to boot. Throws USAGE for what is neither a kernel nor a disk image. */
 export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootRequest): BootPlan {
@@ -46,9 +40,11 @@ export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootReq
     if (image === null) throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
     return { writes: image.writes, cpu: image.cpu, bootDisk: media(null) };
   }
-  const plan = isLinux(kernel)
-    ? loadLinux({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { initrd }) })
-    : loadMultiboot({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { modules: [{ bytes: initrd }] }) });
+  // The Linux loader knows what to say of files that are neither.
+  const plan =
+    findMultibootHeader(kernel) >= 0
+      ? loadMultiboot({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { modules: [{ bytes: initrd }] }) })
+      : loadLinux({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { initrd }) });
   const { cpu } = plan;
   const entry = cpu.mode === 'real' ? { cs: cpu.cs, ip: cpu.ip, ss: cpu.ss, sp: cpu.sp, ds: cpu.ds } : null;
   return { ...plan, bootDisk: media(entry) };
