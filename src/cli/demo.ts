@@ -1,11 +1,10 @@
 /** `npm run demo`: the main job in under a minute. A guest records itself; the recording is verified, tampered with, and left live. */
-import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { relative } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { copyWithOneBitChanged, emptyFolder, shortPath } from '../host/demo-files.js';
+import { packageFile } from '../host/package-file.js';
 import { CodedError, Machine, Recording } from '../index.js';
 
 const OUT = 'demo-output';
-const IMAGE = fileURLToPath(new URL('../../guest-images/built/demo.img', import.meta.url));
+const IMAGE = packageFile('guest-images/built/demo.img');
 const QUESTION = /six times seven\? /;
 const NS_PER_MS = 1e6;
 const WIDTH = 48;
@@ -66,7 +65,7 @@ async function verify(file: string): Promise<void> {
     const result = await recording.verify();
     const seconds = ((performance.now() - begun) / 1000).toFixed(2);
     if (!result.ok) throw new CodedError('DIVERGED', `the replay differs at tick ${result.divergence.tick}`);
-    say(`${relative('.', file)}: ${result.ticks} ticks replayed in ${seconds} s, ${result.digests} digests equal`);
+    say(`${shortPath(file)}: ${result.ticks} ticks replayed in ${seconds} s, ${result.digests} digests equal`);
   } finally {
     await recording.close();
   }
@@ -75,10 +74,7 @@ async function verify(file: string): Promise<void> {
 /** Changes one bit in the middle of a copy. */
 async function tamper(file: string): Promise<void> {
   const copy = `${OUT}/tampered.reel`;
-  copyFileSync(file, copy);
-  const bytes = readFileSync(copy);
-  bytes[bytes.length >> 1] ^= 1;
-  writeFileSync(copy, bytes);
+  copyWithOneBitChanged(file, copy);
   try {
     await verify(copy);
   } catch (error) {
@@ -113,7 +109,7 @@ async function branch(file: string, answer: string): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  rmSync(OUT, { recursive: true, force: true });
+  emptyFolder(OUT);
   heading('1. A guest boots and records itself through the backdoor port');
   const file = await record('42');
   heading('2. What it marked, on its own time line');
@@ -125,7 +121,7 @@ async function main(): Promise<void> {
   heading('5. Going live at a mark, with another answer');
   await branch(file, '41');
   heading('Try next');
-  const path = relative('.', file);
+  const path = shortPath(file);
   for (const line of [
     `npx reel info ${path}`,
     `npx reel marks ${path}`,

@@ -267,6 +267,8 @@ export class Cpu implements Clock {
     const { state } = this;
     if ((state.eflagsRest & FLAG.RF) === 0 && this.#shadow !== 2 && this.#breakpoints.instruction()) {
       this.#deliver(EXCEPTION.DB, null, 'fault');
+      // Like every instruction that faults: a handler with a breakpoint on itself must not stop time.
+      this.#sliceEnd++;
       return;
     }
     const trapAfter = (state.eflagsRest & FLAG.TF) !== 0;

@@ -58,6 +58,8 @@ export interface GuestMachineParts {
   readonly authorize: (action: 'start' | 'stop' | 'mark', name: string) => void;
   readonly setPolicy: (text: string) => void;
   readonly offer: (handle: number, bytes: Uint8Array) => void;
+  /** Lets go of host files. */
+  readonly release: () => void;
 }
 
 /** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
@@ -251,5 +253,6 @@ export class GuestMachine {
     if (this.#closed) return;
     this.#closed = true;
     if (this.#parts.control.active !== null) this.#end('closed', 'host:user');
+    this.#parts.release();
   }
 }

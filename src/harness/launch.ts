@@ -30,6 +30,8 @@ export interface LiveOptions {
   readonly outDir?: string;
   /** Audit file; the policy's `audit` inside outDir unless given. */
   readonly audit?: string;
+  /** PEM file of an Ed25519 private key: recordings are signed with it. */
+  readonly signingKey?: string;
   /** Keep pace with the wall clock. */
   readonly pacing?: boolean;
   /** Cuts execution every n ticks: changes nothing the guest can see. */
@@ -122,11 +124,13 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
   const session = new LiveSession(pc.machine, epoch);
   const holder = new PolicyHolder(resolvePolicy(options.policy, services));
   const auditFile = options.audit ?? (holder.current.auditFile === null ? null : `${outDir}/${holder.current.auditFile}`);
+  const auditSink = auditFile === null ? null : services.openAudit(auditFile);
   const audit = new AuditLog({
     run: services.randomId(),
+    ...(auditSink === null ? {} : { prev: auditSink.lastHash }),
     hashing: services.hashing,
     sink: (line, entry) => {
-      if (auditFile !== null) services.appendLine(auditFile, line);
+      auditSink?.append(line);
       control.recorder?.audit(entry as unknown as Readonly<Record<string, unknown>>);
     },
   });
@@ -147,6 +151,9 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     randomId: () => services.randomId(),
     isoTime: () => services.isoTime(),
     ...(parent === undefined ? {} : { parent }),
+    ...(options.signingKey === undefined
+      ? {}
+      : { signer: services.createSigner(services.readText(options.signingKey), options.signingKey) }),
     onEnded: (recording) => gatekeeper.counters.recordingEnded(recording.number, session.tick),
     onFailure: (recording, error) => {
       events.emit('recording', { state: 'failed', name: recording.name, file: recording.file, reason: error.describe() });
@@ -173,6 +180,7 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
       policyChanged();
     },
     offer: (handle, bytes) => backdoor.offer(handle, bytes),
+    release: () => auditSink?.close(),
   });
 }
 

@@ -111,6 +111,11 @@ export class Recording {
     }
   }
 
+  /** Ids of the keys, out of these public ones (PEM), that signed the recording. Throws DAMAGED for a bad signature. */
+  verifySignature(publicKeys: readonly string[]): string[] {
+    return this.reader.verifySignature(this.services.createVerifier(publicKeys));
+  }
+
   async close(): Promise<void> {
     this.release();
   }

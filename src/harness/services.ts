@@ -1,9 +1,18 @@
 import type { Hashing } from '../base/hash.js';
 import type { CpuCode } from '../cpu/code.js';
 import type { BlockCodec, BlockCompressor } from '../log/block-codec.js';
+import type { Signer, Verifier } from '../log/signature.js';
 import type { ReelSource } from '../log/reel-source.js';
 import type { Pacer } from './guest-machine.js';
 import type { RecordingFile } from '../replay/recording-control.js';
+
+/** An audit log that is only appended to. */
+export interface AuditSink {
+  /** Hash of the last entry that was there when it was opened. */
+  readonly lastHash: string;
+  append(line: string): void;
+  close(): void;
+}
 
 /** What the harness needs of the host. Implemented in src/host/services.ts, handed in by index.ts. */
 export interface HostServices {
@@ -17,8 +26,11 @@ export interface HostServices {
   readText(path: string): string;
   openRecording(path: string): ReelSource & { close(): void };
   createRecording(folder: string, name: string): RecordingFile;
-  /** Appends one line; the folder is made if need be. */
-  appendLine(path: string, line: string): void;
+  /** Opens an audit log for appending. */
+  openAudit(path: string): AuditSink;
+  /** Ed25519, from PEM. Throws USAGE. */
+  createSigner(pem: string, where?: string): Signer;
+  createVerifier(pems: readonly string[]): Verifier;
   readonly version: string;
   nowMs(): number;
   /** Monotonic milliseconds. */

@@ -1,23 +1,19 @@
 import { randomBytes } from 'node:crypto';
-import { appendFileSync, mkdirSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
+import { AuditFile } from './audit-file.js';
 import { createBlockCodec } from './block-codec.js';
 import { cpuCode } from './cpu-code.js';
+import { createSigner, createVerifier } from './signing.js';
 import { readTextFile } from './text-file.js';
+import { packageFile, packageVersion } from './package-file.js';
 import { Pacer } from './pacing.js';
 import { createHashing } from './hashing.js';
 import { ReelFileSink } from './reel-file-sink.js';
 import { ReelFileSource } from './reel-file-source.js';
-
-/** Files that come with the package, from src/host and dist/host alike. */
-function packageFile(path: string): string {
-  return fileURLToPath(new URL(`../../${path}`, import.meta.url));
-}
 
 function readFile(path: string): Uint8Array<ArrayBuffer> {
   try {
@@ -32,7 +28,6 @@ let services: Promise<HostServices> | null = null;
 
 async function create(): Promise<HostServices> {
   const codec = await createBlockCodec();
-  const { version } = JSON.parse(readFileSync(packageFile('package.json'), 'utf8')) as { version: string };
   return {
     hashing: createHashing(),
     codec,
@@ -43,15 +38,10 @@ async function create(): Promise<HostServices> {
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),
     createRecording: (folder, name) => ReelFileSink.create(folder, name),
-    appendLine: (path, line) => {
-      try {
-        mkdirSync(dirname(path), { recursive: true });
-        appendFileSync(path, line + '\n');
-      } catch (cause) {
-        throw new CodedError('HOST_IO', 'the file cannot be written', { where: path, cause });
-      }
-    },
-    version,
+    openAudit: (path) => new AuditFile(path),
+    createSigner: (pem, where) => createSigner(pem, where),
+    createVerifier: (pems) => createVerifier(pems),
+    version: packageVersion(),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
     isoTime: () => new Date().toISOString(),

@@ -4,6 +4,7 @@ import type { Tick } from '../core/clock.js';
 import type { BlockCompressor } from '../log/block-codec.js';
 import type { ImageReference, Mark, ParentReference, ReelMeta } from '../log/meta.js';
 import type { ReelSink } from '../log/reel-file.js';
+import type { Signer } from '../log/signature.js';
 import { ReelWriter } from '../log/reel-writer.js';
 import type { LiveSession } from './live-session.js';
 import { Recorder } from './recorder.js';
@@ -28,6 +29,7 @@ export interface RecordingControlOptions {
   readonly isoTime: () => string;
   /** Set when this run went live from a replay. */
   readonly parent?: ParentReference;
+  readonly signer?: Signer;
   /** A recording has ended, for whatever reason. */
   readonly onEnded: (recording: ActiveRecording) => void;
   /** A write failed: the recording has ended where it was. */
@@ -119,6 +121,7 @@ export class RecordingControl {
       sink,
       hashing: options.hashing,
       compressor: options.compressor,
+      ...(options.signer === undefined ? {} : { signer: options.signer }),
       meta: {
         ...options.description,
         recordingId: id,

@@ -60,26 +60,3 @@ test('the C header compiles for 32-bit code, or there is no compiler', () => {
   if (error !== undefined) expect((error as NodeJS.ErrnoException).code).toBe('ENOENT');
   else expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
 });
-
-describe('the Linux agent outside guestreel', () => {
-  const run = (...args: string[]): { status: number | null; stderr: string } => {
-    const { status, stderr } = spawnSync('guest-images/built/reel', args, { encoding: 'utf8' });
-    return { status, stderr };
-  };
-  const isNative = process.platform === 'linux' && process.arch === 'x64';
-
-  test('says that the port is not there and exits with 63', () => {
-    expect(readFileSync('guest-images/built/reel').subarray(0, 4).toString('latin1')).toBe('\x7fELF');
-    if (!isNative) return;
-    expect(run('start', 'x')).toEqual({ status: 63, stderr: "reel: guestreel's port is not available here\n" });
-    expect(run('run', 'phase', '--', 'true').status).toBe(63);
-  });
-
-  test('explains its usage and exits with 62 when called wrongly', () => {
-    if (!isNative) return;
-    for (const args of [[], ['nonsense'], ['start'], ['mark', 'a', 'b'], ['stop', '99999999999'], ['run', 'x', 'true']]) {
-      expect(run(...args).status, args.join(' ')).toBe(62);
-    }
-    expect(run('check', '/nonexistent')).toEqual({ status: 62, stderr: 'reel: /nonexistent: cannot be read\n' });
-  });
-});

@@ -147,7 +147,8 @@ function mutableState(program: ts.Program, file: ts.SourceFile): string[] {
       const symbol = checker.getSymbolAtLocation(declaration.name);
       if (declaration.initializer === undefined || (symbol !== undefined && filledAtLoad.has(symbol))) continue;
       const initializer = bare(declaration.initializer);
-      if (isEmptyCollection(initializer))
+      const isSealed = declaration.type !== undefined && /^[Rr]eadonly/.test(declaration.type.getText(file));
+      if (isEmptyCollection(initializer) && !isSealed)
         report(declaration, `${declaration.name.getText(file)} starts empty: who fills it?`);
       if (ts.isNewExpression(initializer) && hasChangingFields(program, checker, initializer)) {
         report(declaration, `${declaration.name.getText(file)} is an object with state`);

@@ -25,6 +25,8 @@ const names: string[] = []; // found
 const scratch = new DataView(new ArrayBuffer(8)); // found
 const known = new Set([1, 2]);
 const none = new Uint8Array(0);
+const nothing: Readonly<Record<string, number>> = {};
+const nobody: readonly string[] = [];
 const words = /[a-z]+/g;
 const word = /[a-z]+/;
 const isWord = (s: string) => word.test(s) && words.test(s); // found

@@ -1,3 +1,4 @@
+import { CodedError } from '../../base/errors.js';
 import { MmioBus } from '../../core/bus.js';
 import type { Cpu } from '../../cpu/cpu.js';
 import { LAYOUT } from '../../cpu/memory/layout.js';
@@ -173,6 +174,9 @@ class CpuTarget implements VectorTarget {
 }
 
 /** A target for vectors. Tier 1 is the interpreter; `cutEveryTick` ends the slice after every tick. */
-export async function createTarget(_tier: 1 | 2, cutEveryTick: boolean): Promise<VectorTarget> {
+export async function createTarget(tier: 1 | 2, cutEveryTick: boolean): Promise<VectorTarget> {
+  if (tier === 2) {
+    throw new CodedError('USAGE', 'this version of guestreel has no region compiler (tier 2)', { hint: 'use --tier 1' });
+  }
   return new CpuTarget(createBareCpu({ ramBytes: RAM_BYTES, mmio: new MmioBus() }), cutEveryTick);
 }

@@ -4,7 +4,7 @@ import type { Decoded, Decoder } from '../decode/decoder.js';
 import { MAX_INSTRUCTION_BYTES } from '../decode/decoder.js';
 import { LAYOUT, PAGE_FLAG } from '../memory/layout.js';
 import type { PhysicalMemory } from '../memory/physical.js';
-import { fixedSlot } from './generic-context.js';
+import { fixedSlot } from './record-context.js';
 import { lookupSlotOf, MODE } from './main-loop.js';
 import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
 

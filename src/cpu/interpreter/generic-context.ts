@@ -1,8 +1,8 @@
 import { assert } from '../../base/assert.js';
 import { ECX, ESP, EXCEPTION, FLAG, SS, STATE, gprSlot } from '../../isa/cpu-state.js';
-import { Body, hostFunction } from '../../isa/ir/body.js';
+import { hostFunction } from '../../isa/ir/body.js';
 import type { Expr, I32, I32Like, I64, V128, ValType } from '../../isa/ir/expr.js';
-import { call, i32, i64, select, v128 } from '../../isa/ir/expr.js';
+import { call, i32, i64, v128 } from '../../isa/ir/expr.js';
 import type { Operand, SegmentRef, Semantics, SystemRoutine, Width } from '../../isa/semantics.js';
 import { SYSTEM_ROUTINES } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
@@ -13,7 +13,7 @@ import {
 import { CellFlags } from './flags.js';
 import type { FormOperand } from './operand.js';
 import { formOperands, formWidth } from './operand.js';
-import { RECORD } from './record.js';
+import { cut, loadSlot, RecordContext, storeSlot } from './record-context.js';
 
 /** What a generic handler returns. */
 export const STATUS = {
@@ -42,18 +42,16 @@ const bytesOf = (width: number): AccessBytes => (width / 8) as AccessBytes;
  * Semantics for the interpreter with no assumptions: any mode, any segment. Operands come from the op record. Each
  * form becomes one function (record) -> STATUS.
  */
-export class GenericContext extends Body implements Semantics {
+export class GenericContext extends RecordContext implements Semantics {
   operandSize: 16 | 32 = 32;
   readonly flags: CellFlags;
   readonly conditionCode = -1;
   protected form!: Form;
-  rec: I32;
   /** The semantics seen so far run a system routine, after which the interpreter looks up EIP anew. */
   runsSystem = false;
 
   constructor(params: readonly ValType[]) {
     super(params);
-    this.rec = this.param(0, 'i32');
     this.flags = new CellFlags(
       this,
       () => this.knownCondition(),
@@ -157,44 +155,7 @@ export class GenericContext extends Body implements Semantics {
     this.if(faulted(), () => this.fault());
   }
 
-  // ---- record fields
-  protected field8(name: keyof typeof RECORD): I32 {
-    return i32.load8_u(this.rec, RECORD[name]);
-  }
-  protected field16(name: keyof typeof RECORD): I32 {
-    return i32.load16_u(this.rec, RECORD[name]);
-  }
-  protected field32(name: keyof typeof RECORD): I32 {
-    return i32.load(this.rec, RECORD[name]);
-  }
-
   // ---- operands
-  slot(op: Operand): I32 {
-    const { spec } = op as FormOperand;
-    if (spec.source === 'fixed') return i32.const(fixedSlot(spec.file, spec.width[1], spec.fixed));
-    return this.field16(spec.source === 'rm' ? 'rm' : 'reg');
-  }
-
-  index(op: Operand): I32 {
-    const { spec } = op as FormOperand;
-    if (spec.source === 'fixed') return i32.const(spec.fixed);
-    const field = this.field16(spec.source === 'rm' ? 'rm' : 'reg');
-    switch (spec.file) {
-      case 'gpr':
-        return i32.shr_u(i32.sub(field, STATE.gpr), 3);
-      case 'mmx':
-        return i32.shr_u(i32.sub(field, STATE.fpr), 4);
-      case 'xmm':
-        return i32.shr_u(i32.sub(field, STATE.xmm), 4);
-      default:
-        return field;
-    }
-  }
-
-  farSelector(_op: Operand): I32 {
-    return this.field32('immediate2');
-  }
-
   read(op: Operand): I32 {
     const o = op as FormOperand;
     switch (o.kind) {
@@ -342,53 +303,21 @@ export class GenericContext extends Body implements Semantics {
     this.storeMemory(segment, at, width, f(old));
   }
 
-  // ---- registers
-  reg(index: number, width: Width): I32 {
-    return loadSlot(i32.const(fixedSlot('gpr', width, index)), width);
-  }
-  setReg(index: number, width: Width, value: I32): void {
-    storeSlot(this, i32.const(fixedSlot('gpr', width, index)), width, value);
-  }
-  addressReg(index: number): I32 {
-    return this.let(i32.and(i32.load(gprSlot(index)), this.field32('addressMask')));
-  }
-  setAddressReg(index: number, value: I32): void {
-    this.#masked(gprSlot(index), this.field32('addressMask'), value);
-  }
-  wrapAddress(offset: I32): I32 {
-    return i32.and(offset, this.field32('addressMask'));
-  }
-  #masked(slot: number, mask: I32, value: I32): void {
-    const m = this.let(mask);
-    const v = this.let(value);
-    this.store(slot, i32.or(i32.and(v, m), i32.and(i32.load(slot), i32.not(m))));
-  }
-
   // ---- stack
-  protected stackMask(): I32 {
-    return this.let(select(i32.and(i32.load(STATE.segAccess + 4 * SS), 0x4000), i32.const(-1), i32.const(0xffff)));
-  }
   push(width: 16 | 32, value: I32): void {
     const v = this.let(value);
     const mask = this.stackMask();
     const sp = this.let(i32.and(i32.sub(i32.load(gprSlot(ESP)), width / 8), mask));
     this.writeMemory(i32.const(SS), sp, bytesOf(width), v);
-    this.#masked(gprSlot(ESP), mask, sp);
+    this.masked(gprSlot(ESP), mask, sp);
   }
   pop(width: 16 | 32): I32 {
     const mask = this.stackMask();
     const sp = this.let(i32.and(i32.load(gprSlot(ESP)), mask));
     const value = this.readMemory(i32.const(SS), sp, bytesOf(width)) as I32;
-    this.#masked(gprSlot(ESP), mask, i32.add(sp, width / 8));
+    this.masked(gprSlot(ESP), mask, i32.add(sp, width / 8));
     return value;
   }
-  stackPointer(): I32 {
-    return this.let(i32.and(i32.load(gprSlot(ESP)), this.stackMask()));
-  }
-  setStackPointer(value: I32): void {
-    this.#masked(gprSlot(ESP), this.stackMask(), value);
-  }
-
   // ---- control flow
   nextEip(): I32 {
     return i32.load(STATE.nextEip);
@@ -450,29 +379,3 @@ export class GenericContext extends Body implements Semantics {
 
 /** Stands for "the segment named in the record". */
 const DATA_SEGMENT = { kind: 'memory', width: 0 } as const satisfies Operand;
-
-export function fixedSlot(file: string, width: number, number: number): number {
-  switch (file) {
-    case 'gpr':
-      return width === 8 && number >= 4 ? gprSlot(number - 4) + 1 : gprSlot(number);
-    case 'mmx':
-      return STATE.fpr + 16 * number;
-    case 'xmm':
-      return STATE.xmm + 16 * number;
-    default:
-      return number;
-  }
-}
-
-function cut(value: I32, width: number): I32 {
-  return width === 8 ? i32.and(value, 0xff) : width === 16 ? i32.and(value, 0xffff) : value;
-}
-function loadSlot(slot: I32, width: number): I32 {
-  return width === 8 ? i32.load8_u(slot) : width === 16 ? i32.load16_u(slot) : i32.load(slot);
-}
-function storeSlot(b: Body, slot: I32, width: number, value: I32): void {
-  if (width === 8) b.store8(slot, value);
-  else if (width === 16) b.store16(slot, value);
-  else b.store(slot, value);
-}
-

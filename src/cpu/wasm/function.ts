@@ -7,12 +7,11 @@ import { MEMORY_OPS, PLAIN_OPS, SATURATING_OPS, SIMD_LANE_OPS, SIMD_MEMORY_OPS, 
 
 export const VALTYPE_CODE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
 
-const floatView = new DataView(new ArrayBuffer(8));
-
 /** Encodes one Body as the contents of a code-section entry. */
 export class FunctionEncoder {
   readonly #out = new Bytes();
   readonly #labels: Label[] = [];
+  readonly #float = new DataView(new ArrayBuffer(8));
 
   constructor(
     private readonly body: Body,
@@ -191,14 +190,14 @@ export class FunctionEncoder {
         out.signed64(e.imm as bigint);
         return;
       case 'f32':
-        floatView.setFloat32(0, e.imm as number, true);
+        this.#float.setFloat32(0, e.imm as number, true);
         out.u8(0x43);
-        out.raw(new Uint8Array(floatView.buffer, 0, 4));
+        out.raw(new Uint8Array(this.#float.buffer, 0, 4));
         return;
       case 'f64':
-        floatView.setFloat64(0, e.imm as number, true);
+        this.#float.setFloat64(0, e.imm as number, true);
         out.u8(0x44);
-        out.raw(new Uint8Array(floatView.buffer, 0, 8));
+        out.raw(new Uint8Array(this.#float.buffer, 0, 8));
         return;
       case 'v128':
         out.raw([0xfd, 0x0c]);

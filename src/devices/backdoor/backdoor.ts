@@ -69,7 +69,6 @@ export interface BackdoorOptions {
 const EMPTY_PORT = 0xffff_ffff;
 const NONE = new Uint8Array(0);
 const KNOWN_FLAGS = FLAG_BITS.NEST | FLAG_BITS.TOUCH | FLAG_BITS.INLINE;
-const NO_RESULTS: readonly ResultRegister[] = [];
 /** The offset of the missing page. */
 const FAULT_RESULTS: readonly ResultRegister[] = ['ebx'];
 
@@ -183,7 +182,7 @@ export class Backdoor implements Device<BackdoorState> {
 
 function changedRegisters(command: CommandName, status: number): readonly ResultRegister[] {
   if (status === STATUS.OK) return COMMANDS[command].results;
-  return status === STATUS.FAULT ? FAULT_RESULTS : NO_RESULTS;
+  return status === STATUS.FAULT ? FAULT_RESULTS : [];
 }
 
 /** Null when there are fewer than 4 bytes of text. */
