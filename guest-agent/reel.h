@@ -64,6 +64,15 @@ static inline reel_u32 reel_start(const char *name, reel_u32 *id)
     return reel_text(REEL_START, name, id);
 }
 
+/* Joins a recording that runs; the matching stop leaves it running. */
+static inline reel_u32 reel_start_nested(const char *name, reel_u32 *id)
+{
+    struct reel_registers r = {0, 0, 0, 0, (reel_u32)name, reel_length(name)};
+    reel_u32 status = reel_call(REEL_START, REEL_FLAG_TOUCH | REEL_FLAG_NEST, &r);
+    *id = status == REEL_STATUS_OK ? r.ebx : 0;
+    return status;
+}
+
 /* id 0 is the recording that runs. */
 static inline reel_u32 reel_stop(reel_u32 id)
 {
@@ -117,6 +126,36 @@ static inline reel_u32 reel_get(reel_u32 handle, void *buffer, reel_u32 *count)
     struct reel_registers r = {0, handle, 0, 0, (reel_u32)buffer, *count};
     reel_u32 status = reel_call(REEL_GET, REEL_FLAG_TOUCH, &r);
     *count = status == REEL_STATUS_OK ? r.ecx : 0;
+    return status;
+}
+
+/* What this caller may do goes to *may: REEL_MAY_* bits. */
+static inline reel_u32 reel_auth(const void *token, reel_u32 count, reel_u32 *may)
+{
+    struct reel_registers r = {0, 0, 0, 0, (reel_u32)token, count};
+    reel_u32 status = reel_call(REEL_AUTH, REEL_FLAG_TOUCH, &r);
+    *may = status == REEL_STATUS_OK ? r.ecx : 0;
+    return status;
+}
+
+struct reel_state {
+    reel_u32 state;     /* REEL_STATE_* bits */
+    reel_u32 may;       /* REEL_MAY_* bits */
+    reel_u32 quota_mib; /* all ones: no limit */
+    reel_u32 epoch;     /* how often the machine has gone live */
+};
+
+/* Fills *s if the status is OK. */
+static inline reel_u32 reel_status(struct reel_state *s)
+{
+    struct reel_registers r = {0, 0, 0, 0, 0, 0};
+    reel_u32 status = reel_call(REEL_STATUS, 0, &r);
+    if (status == REEL_STATUS_OK) {
+        s->state = r.ebx;
+        s->may = r.ecx;
+        s->quota_mib = r.edx;
+        s->epoch = r.edi;
+    }
     return status;
 }
 

@@ -8,6 +8,7 @@ import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const OLDEST = [2, 15];
+const EXIT_USAGE = 2;
 const EXIT_MISSING = 127;
 
 function isMyself(file) {
@@ -52,23 +53,38 @@ function run(args) {
   if (major < OLDEST[0] || (major === OLDEST[0] && minor < OLDEST[1])) {
     return fail(`${nasm} is version ${major}.${minor}; ${OLDEST.join('.')} or later is needed`, EXIT_MISSING);
   }
-  const at = args.indexOf('-o');
-  if (at < 0 || args[at + 1] === undefined) {
-    const { status } = spawnSync(nasm, args, { stdio: 'inherit' });
-    process.exitCode = status ?? 1;
-    return;
+  // NASM takes `-o FILE` and `-oFILE`.
+  const at = args.findIndex((arg) => arg.startsWith('-o'));
+  const isAttached = at >= 0 && args[at] !== '-o';
+  const target = isAttached ? args[at].slice(2) : args[at + 1];
+  if (at < 0) {
+    // Then NASM makes up a name; what only prints (-v, -h, -M, -E without a format) goes on.
+    if (args.some((arg) => arg.startsWith('-f'))) return fail('name the output with -o', EXIT_USAGE);
+    process.exitCode = spawnSync(nasm, args, { stdio: 'inherit' }).status ?? 1;
+  } else if (target === undefined) {
+    fail('a file name is missing behind -o', EXIT_USAGE);
+  } else {
+    const others = args.toSpliced(at, isAttached ? 1 : 2);
+    process.exitCode = assemble(nasm, others, target);
   }
-  const target = args[at + 1];
+}
+
+function assemble(nasm, args, target) {
   const folder = mkdtempSync(join(tmpdir(), 'nasm-'));
-  const output = join(folder, 'output');
+  // Beside the target: a rename is whole or not at all, but only within one file system.
+  const beside = `${target}.${process.pid}.tmp`;
   try {
-    const { status } = spawnSync(nasm, args.with(at + 1, output), { stdio: 'inherit' });
-    process.exitCode = status ?? 1;
-    if (status !== 0) return;
-    // Beside the target first: a rename is whole or not at all, but only within one file system.
-    copyFileSync(output, `${target}.tmp`);
-    renameSync(`${target}.tmp`, target);
+    const output = join(folder, 'output');
+    const { status } = spawnSync(nasm, ['-o', output, ...args], { stdio: 'inherit' });
+    if (status !== 0) return status ?? 1;
+    copyFileSync(output, beside);
+    renameSync(beside, target);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`nasm: ${target} cannot be written: ${error.message}\n`);
+    return 1;
   } finally {
+    rmSync(beside, { force: true });
     rmSync(folder, { recursive: true, force: true });
   }
 }

@@ -12,6 +12,8 @@ import { CpuStateView } from './state/cpu-state-view.js';
 import type { CpuidConfig } from './system/cpuid.js';
 import { CpuSystem } from './system/cpu-system.js';
 import { Breakpoints } from './system/breakpoints.js';
+import { DR6 } from './system/control-bits.js';
+import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
 
 /** The I/O port space as the CPU sees it. */
@@ -37,6 +39,8 @@ export interface CpuOptions {
 
 /** The largest slice one call of the interpreter runs; fits an i32. */
 const MAX_SLICE = 0x4000_0000;
+/** Interrupt shadow that holds off debug traps as well. */
+const SHADOW_STACK_SWITCH = 2;
 /** Vectors that push an error code. */
 const HAS_ERROR_CODE = new Set<number>([8, 10, 11, 12, 13, 14, 17]);
 
@@ -94,9 +98,13 @@ export class Cpu implements Clock {
       undefinedOpcode: interpreter.undefinedOpcode,
       tooLong: interpreter.tooLong,
       translate: (linear) => this.memory.translateCode(linear),
-      readDevice: () => this.memory.mmioRead(1),
+      devicePhysical: () => this.memory.devicePhysical,
     });
-    this.memory.onCodeWritten = (host, bytes) => this.#blocks.written(host, bytes);
+    // The instructions behind the one in flight may have changed, or those of its further iterations.
+    this.memory.onCodeWritten = (host, bytes) => {
+      if (this.#blocks.written(host, bytes)) this.#refetch();
+    };
+    this.memory.tlb.onDropped = () => this.#refetch();
     this.#breakpoints = new Breakpoints(this.state);
     this.memory.onWatched = (linear, bytes, write) => {
       if (this.#breakpoints.dataAccess(linear, bytes, write)) this.cut();
@@ -157,9 +165,15 @@ export class Cpu implements Clock {
   /** Ends the running slice behind the instruction in flight. */
   cut(): void {
     if (!this.#executing) return;
+    this.#refetch();
+    this.#cut = true;
+  }
+
+  /** The instruction behind the one in flight must be looked up anew. Like a short slice, nobody sees it. */
+  #refetch(): void {
+    if (!this.#executing) return;
     this.#sliceEnd -= this.#view.getUint32(STATE.budget, true);
     this.#view.setUint32(STATE.budget, 0, true);
-    this.#cut = true;
   }
 
   /** Ends the running slice at `tick`, or behind the instruction in flight if that is later. */
@@ -202,12 +216,14 @@ export class Cpu implements Clock {
       state.nmiPending = 0;
       state.nmiBlocked = 1;
       state.halted = 0;
-      this.#deliver(EXCEPTION.NMI, null, 'nmi');
+      this.#deliver({ vector: EXCEPTION.NMI, errorCode: null, kind: 'nmi' });
+      this.#reportDebug();
       return true;
     }
     if (!this.interruptPending || (state.eflagsRest & FLAG.IF) === 0) return false;
     state.halted = 0;
-    this.#deliver(this.options.acknowledge(), null, 'interrupt');
+    this.#deliver({ vector: this.options.acknowledge(), errorCode: null, kind: 'interrupt' });
+    this.#reportDebug();
     return true;
   }
 
@@ -226,6 +242,11 @@ export class Cpu implements Clock {
     void this.#shadow;
   }
 
+  /** IRQ 13 was served: the PC/AT's write to port F0h. */
+  clearFerr(): void {
+    this.options.onFerr(false);
+  }
+
   // ---- execution
   /**
    * Runs until `until`, or shorter when something cut the slice (halt, shutdown, an event the owner must see). Afterwards
@@ -236,17 +257,17 @@ export class Cpu implements Clock {
     this.#runEnd = until;
     while (this.now < this.#runEnd && !this.#cut && !this.halted && !this.shutdown) {
       if (this.#mustStep()) this.#step();
-      else this.#slice(Math.min(this.#runEnd, this.now + MAX_SLICE));
-      if (this.#shadow !== 0 && this.interruptPending) {
-        // The owner could not take the interrupt at this boundary: go one instruction further.
-        if (this.now < this.#runEnd && !this.halted && !this.shutdown) this.#step();
-        return;
-      }
+      // An interrupt that waits for the end of a shadow is due at the next boundary.
+      else this.#slice(this.wakeable ? this.now + 1 : Math.min(this.#runEnd, this.now + MAX_SLICE));
+      this.#reportDebug();
+      if (this.wakeable) return;
     }
   }
 
   #slice(end: Tick): void {
     const start = this.now;
+    // RF holds for one instruction; it was looked at before.
+    this.state.eflagsRest &= ~FLAG.RF;
     this.#sliceEnd = end;
     this.#view.setUint32(STATE.budget, end - start, true);
     this.#executing = true;
@@ -259,45 +280,43 @@ export class Cpu implements Clock {
   }
 
   #mustStep(): boolean {
-    return (this.state.eflagsRest & (FLAG.TF | FLAG.RF)) !== 0 || this.#breakpoints.armed || this.state.pendingDebug !== 0;
+    return (this.state.eflagsRest & FLAG.TF) !== 0 || this.#breakpoints.armed || this.state.pendingDebug !== 0;
   }
 
   /** One instruction with everything that debugging adds around it (SDM 3, 17.3). */
   #step(): void {
     const { state } = this;
-    if ((state.eflagsRest & FLAG.RF) === 0 && this.#shadow !== 2 && this.#breakpoints.instruction()) {
-      this.#deliver(EXCEPTION.DB, null, 'fault');
-      // Like every instruction that faults: a handler with a breakpoint on itself must not stop time.
-      this.#sliceEnd++;
-      return;
-    }
+    if (this.#shadow !== SHADOW_STACK_SWITCH && this.#debugInterrupts()) return;
     const trapAfter = (state.eflagsRest & FLAG.TF) !== 0;
-    const hadResume = (state.eflagsRest & FLAG.RF) !== 0;
     this.#delivered = false;
     this.#slice(this.now + 1);
-    if (hadResume && !this.#delivered && !this.#resumeSet) state.eflagsRest &= ~FLAG.RF;
-    this.#resumeSet = false;
-    if (trapAfter && !this.#delivered) state.pendingDebug |= 0x4000;
-    if (state.pendingDebug !== 0 && this.#shadow !== 2 && !this.#delivered) {
-      this.#deliver(EXCEPTION.DB, null, 'trap');
-    }
+    if (trapAfter && !this.#delivered) state.pendingDebug |= DR6.BS;
   }
-  /** The instruction in flight loaded RF itself (IRET, task switch). */
-  #resumeSet = false;
 
-  #deliver(vector: number, errorCode: number | null, kind: 'fault' | 'trap' | 'interrupt' | 'nmi'): void {
+  /** #DB instead of the instruction at hand; it takes a tick like any other fault, so that a handler that runs into it ends. */
+  #debugInterrupts(): boolean {
+    const { state } = this;
+    // What delivering an exception met after its own report: a breakpoint on its stack, a T bit.
+    const left = state.pendingDebug !== 0;
+    if (!left && ((state.eflagsRest & FLAG.RF) !== 0 || !this.#breakpoints.instruction())) return false;
+    this.now += 1;
+    if (left) this.#reportDebug();
+    else this.#deliver({ vector: EXCEPTION.DB, errorCode: null, kind: 'fault', instructionBreakpoint: true });
+    return true;
+  }
+
+  /** Delivers the debug trap that the last instruction or delivery caused, unless MOV SS holds it off. */
+  #reportDebug(): void {
+    if (this.state.pendingDebug === 0 || this.#shadow === SHADOW_STACK_SWITCH || this.shutdown) return;
+    this.#deliver({ vector: EXCEPTION.DB, errorCode: null, kind: 'trap' });
+  }
+
+  #deliver(event: CpuEvent): void {
     this.#delivered = true;
-    this.state.interruptShadow = 0;
-    if (vector === EXCEPTION.DB) {
-      this.state.setDr(6, this.state.dr(6) | this.state.pendingDebug);
-      this.state.pendingDebug = 0;
-    }
-    const outcome = this.system.deliver({ vector, errorCode, kind });
-    if (outcome === 'shutdown') {
-      this.shutdown = true;
-      this.cut();
-    }
-    this.state.updateModeCache();
+    // An instruction that faults has not met its breakpoints.
+    if (event.kind === 'fault' && event.vector !== EXCEPTION.DB) this.state.pendingDebug = 0;
+    this.system.deliver(event);
+    if (this.#breakpoints.stale) this.#debugRegistersChanged();
   }
 
   // ---- what the interpreter calls
@@ -326,7 +345,7 @@ export class Cpu implements Clock {
     const errorCode = HAS_ERROR_CODE.has(vector) ? view.getUint32(STATE.faultError, true) : null;
     if (vector === EXCEPTION.PF) this.state.cr2 = view.getUint32(STATE.faultAddress, true);
     this.state.eip = view.getUint32(STATE.instructionEip, true);
-    this.#deliver(vector, errorCode, 'fault');
+    this.#deliver({ vector, errorCode, kind: 'fault' });
     this.#afterChange();
   }
 
@@ -342,12 +361,14 @@ export class Cpu implements Clock {
       if (!(e instanceof GuestFault)) throw e;
       state.eip = this.#view.getUint32(STATE.instructionEip, true);
       if (e.vector === EXCEPTION.PF) state.cr2 = e.cr2 ?? 0;
-      this.#deliver(e.vector, e.errorCode, 'fault');
+      this.#deliver({ vector: e.vector, errorCode: e.errorCode, kind: 'fault' });
     }
-    if (name === 'iret' || name === 'softwareInterrupt') this.#resumeSet = (state.eflagsRest & FLAG.RF) !== 0;
-    if (name === 'softwareInterrupt') this.#delivered = true;
-    if (name === 'writeDebug') this.#debugRegistersChanged();
-    state.updateModeCache();
+    if (name === 'softwareInterrupt') {
+      // The handler is not single-stepped.
+      this.#delivered = true;
+      state.pendingDebug &= ~DR6.BS;
+    }
+    if (name === 'writeDebug' || this.#breakpoints.stale) this.#debugRegistersChanged();
     this.#afterChange();
   }
 
@@ -355,8 +376,8 @@ export class Cpu implements Clock {
   #afterChange(): void {
     const { state } = this;
     if (state.interruptShadow !== 0 && this.#shadowTick < this.now) this.#shadowTick = this.now + 1;
-    if (this.interruptPending && (state.eflagsRest & FLAG.IF) !== 0) this.cut();
-    if (state.halted || state.nmiPending || this.#mustStep()) this.cut();
+    if (state.halted || this.wakeable || this.#mustStep()) this.cut();
+    else if (state.eflagsRest & FLAG.RF) this.#refetch();
   }
 
   #debugRegistersChanged(): void {

@@ -105,6 +105,8 @@ export const STATE_FIELDS = {
   scratch: engine('u64', 8),
   /** SSE exception flags that the instruction in flight has met so far; 0 between instructions. */
   mxcsrPending: engine('u32'),
+  /** Operands and intermediate results of the x87 instruction in flight (isa/x87/work.ts). */
+  x87Work: engine('u64', 32),
 } as const satisfies Record<string, Field>;
 
 export type StateField = keyof typeof STATE_FIELDS;

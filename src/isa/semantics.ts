@@ -90,6 +90,8 @@ export interface Semantics extends Body {
   store64At(op: Operand, offset: I32Like, value: I64): void;
   /** Raises the faults that writing `sizeBytes` bytes would raise, without writing. */
   probeWrite(op: Operand, sizeBytes: number): void;
+  /** Selector in the segment register of a memory operand. */
+  segmentSelector(op: Operand): I32;
 
   // ---- guest memory by segment and offset
   loadMemory(segment: SegmentRef, offset: I32, width: Width): I32;
@@ -116,6 +118,10 @@ export interface Semantics extends Body {
   stackPointer(): I32;
   /** Keeps the upper half of ESP on a 16-bit stack. */
   setStackPointer(value: I32): void;
+
+  // ---- x87
+  /** Eleven bits of the instruction as the x87 remembers them: low three of the opcode, then ModRM. */
+  fpuOpcode(): I32;
 
   // ---- control flow; targets are offsets in CS, already cut to the operand size
   /** EIP of the next instruction. */

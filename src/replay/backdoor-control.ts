@@ -123,8 +123,7 @@ export class BackdoorControl implements BackdoorService {
       case 'STATUS':
         return this.#status(request);
       case 'AUTH':
-        this.#token = toHex(this.options.hashing.sha256(request.payload));
-        return { status: STATUS.OK, ecx: this.#permitted(request) };
+        return this.#authenticate(request);
       case 'EXIT':
         return { status: STATUS.OK };
       case 'GET':
@@ -183,6 +182,14 @@ export class BackdoorControl implements BackdoorService {
       this.options.control.mark({ type, label, value, by, ...(phaseId === undefined ? {} : { phaseId }) }, tick);
       this.options.events.mark(type, label, value, tick, by, phaseId);
     });
+  }
+
+  /** A token that the policy does not know is refused, and the one presented before stays. */
+  #authenticate(request: BackdoorRequest): BackdoorReply {
+    const token = toHex(this.options.hashing.sha256(request.payload));
+    if (!this.options.gatekeeper.policy.knowsToken(token)) return { status: STATUS.DENIED };
+    this.#token = token;
+    return { status: STATUS.OK, ecx: this.#permitted(request) };
   }
 
   #hello(request: BackdoorRequest): BackdoorReply {

@@ -54,8 +54,21 @@ test('the protocol files are generated from the protocol table as it is', async 
 });
 
 test('the C header compiles for 32-bit code, or there is no compiler', () => {
-  const program = '#include "reel.h"\nint main(void) { reel_u32 id; return (int)(reel_start("x", &id) + reel_stop(0)); }\n';
-  const args = ['-m32', '-Wall', '-Wextra', '-Werror', '-Iguest-agent', '-x', 'c', '-c', '-o', join(folder, 'a.o'), '-'];
+  const program =
+    '#include "reel.h"\nint main(void) { reel_u32 id; return (int)(reel_start("x", &id) + reel_stop(0)); }\n';
+  const args = [
+    '-m32',
+    '-Wall',
+    '-Wextra',
+    '-Werror',
+    '-Iguest-agent',
+    '-x',
+    'c',
+    '-c',
+    '-o',
+    join(folder, 'a.o'),
+    '-',
+  ];
   const { status, stderr, error } = spawnSync('gcc', args, { input: program, encoding: 'utf8' });
   if (error !== undefined) expect((error as NodeJS.ErrnoException).code).toBe('ENOENT');
   else expect({ status, stderr }).toEqual({ status: 0, stderr: '' });

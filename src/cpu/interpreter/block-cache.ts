@@ -1,6 +1,6 @@
 import { assert } from '../../base/assert.js';
 import { CS, DS, STATE, gprSlot } from '../../isa/cpu-state.js';
-import type { Decoded, Decoder } from '../decode/decoder.js';
+import type { Decoded, DecodeOutcome, Decoder } from '../decode/decoder.js';
 import { MAX_INSTRUCTION_BYTES } from '../decode/decoder.js';
 import { LAYOUT, PAGE_FLAG } from '../memory/layout.js';
 import type { PhysicalMemory } from '../memory/physical.js';
@@ -10,6 +10,8 @@ import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
 
 const PAGE = 4096;
 const MAX_BLOCK_INSTRUCTIONS = 64;
+/** The block lies in one page. */
+const NO_PAGE = -2;
 /** Records a block can need: straddle check, instructions, end. */
 const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 2;
 
@@ -32,8 +34,8 @@ export interface BlockCacheOptions {
   readonly tooLong: HandlerIndex;
   /** Engine address of a code byte, 0 for a device, -1 after raising a fault. */
   readonly translate: (linear: number) => number;
-  /** Code byte read from a device, at the address translate() returned 0 for. */
-  readonly readDevice: (linear: number) => number;
+  /** Physical address of the byte that translate() returned 0 for last. */
+  readonly devicePhysical: () => number;
 }
 
 interface Block {
@@ -44,7 +46,27 @@ interface Block {
   readonly byteLength: number;
   /** Physical pages its bytes come from: one or two. */
   readonly pages: readonly number[];
-  readonly straddles: boolean;
+  /** Engine address of the second page's first byte, or NO_PAGE. */
+  readonly secondHost: number;
+}
+
+/** What a block is decoded from. */
+interface BlockStart {
+  readonly eip: number;
+  readonly linear: number;
+  /** Engine address of the first byte, 0 for a device. */
+  readonly host: number;
+  /** The device's physical address. */
+  readonly device: number;
+  /** Last EIP that CS allows. */
+  readonly limit: number;
+  readonly flat: boolean;
+  readonly code32: boolean;
+}
+
+/** First byte of the page behind the one of `linear`. */
+function nextPage(linear: number): number {
+  return (((linear & ~(PAGE - 1)) >>> 0) + PAGE) >>> 0;
 }
 
 /**
@@ -57,7 +79,7 @@ export class BlockCache {
   readonly #view: DataView;
   readonly #u8: Uint8Array;
   #free: number = LAYOUT.records;
-  readonly #window = new Uint8Array(2 * MAX_INSTRUCTION_BYTES + 2);
+  readonly #window = new Uint8Array(MAX_INSTRUCTION_BYTES);
 
   constructor(private readonly options: BlockCacheOptions) {
     this.#view = options.physical.view;
@@ -75,17 +97,18 @@ export class BlockCache {
     const code32 = (view.getUint32(STATE.segAccess + 4 * CS, true) & 0x4000) !== 0;
     const mode = MODE.PRESENT | (flat ? MODE.FLAT : 0) | (code32 ? MODE.CODE32 : 0);
     const limit = flat ? 0xffff_ffff : view.getUint32(STATE.segLimit + 4 * CS, true);
-    if (host === 0) return this.#decode({ eip, linear, host, mode, limit, physical: -1 });
-    const physical = host - LAYOUT.ram;
-    const known = this.#blocks.get(physical * 4 + (mode & 3));
-    if (known !== undefined) {
-      if (known.straddles) this.#drop(known);
-      else if (eip + known.byteLength - 1 <= limit) {
-        this.#publish(known, mode);
-        return known.firstRecord;
+    if (host !== 0) {
+      const known = this.#blocks.get((host - LAYOUT.ram) * 4 + (mode & 3));
+      if (known !== undefined && eip + known.byteLength - 1 <= limit) {
+        const second = known.secondHost === NO_PAGE ? NO_PAGE : this.options.translate(nextPage(linear));
+        if (second === -1) return 0;
+        if (second === known.secondHost) {
+          this.#publish(known, mode);
+          return known.firstRecord;
+        }
       }
     }
-    return this.#decode({ eip, linear, host, mode, limit, physical });
+    return this.#decode({ eip, linear, host, device: host === 0 ? this.options.devicePhysical() : 0, limit, flat, code32 });
   }
 
   #publish(block: Block, mode: number): void {
@@ -97,74 +120,71 @@ export class BlockCache {
     i32[slot + 3] = block.byteLength - 1;
   }
 
-  #decode(at: { eip: number; linear: number; host: number; mode: number; limit: number; physical: number }): number {
+  /** Decodes and writes a block; 0 when its first instruction cannot be fetched. */
+  #decode(at: BlockStart): number {
     if (this.#free + (MAX_BLOCK_RECORDS + 1) * RECORD_BYTES > LAYOUT.recordsEnd) this.clear();
-    const { decoder, translate } = this.options;
-    const code32 = (at.mode & MODE.CODE32) !== 0;
     const firstRecord = this.#free;
     const pageLeft = PAGE - (at.linear & (PAGE - 1));
+    // A device may answer differently every time: never look beyond the instruction that is due.
+    const most = at.host === 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
+    let secondHost = NO_PAGE;
     let offset = 0;
-    let secondPage = -1;
-    let limited = false;
-    let count = 0;
-    while (count < MAX_BLOCK_INSTRUCTIONS) {
-      if (offset >= pageLeft) break;
+    for (let count = 0; count < most && offset < pageLeft; count++) {
       // Bytes that CS allows from here on.
       const allowed = at.limit - (at.eip + offset) + 1;
-      if (allowed <= 0) {
-        if (count === 0) return this.#raiseGeneralProtection(at.eip);
-        limited = true;
-        break;
-      }
-      const inPage = pageLeft - offset;
-      let outcome;
-      if (at.host !== 0) {
-        const start = at.host + offset;
-        outcome = decoder.decode(this.#u8, start, start + Math.min(inPage, allowed), code32);
-      } else {
-        const n = Math.min(inPage, allowed, MAX_INSTRUCTION_BYTES);
-        for (let i = 0; i < n; i++) this.#window[i] = this.options.readDevice((at.linear + offset + i) >>> 0);
-        outcome = decoder.decode(this.#window, 0, n, code32);
-      }
+      let outcome = allowed <= 0 ? 'short' : this.#decodeInPage(at, offset, Math.min(pageLeft - offset, allowed));
       if (outcome === 'short') {
         if (count > 0) break;
-        if (allowed <= inPage) return this.#raiseGeneralProtection(at.eip);
-        const next = (at.linear + offset + inPage) >>> 0;
-        const nextHost = translate(next);
-        if (nextHost === -1) return 0;
-        const n = Math.min(MAX_INSTRUCTION_BYTES + 1, allowed);
-        for (let i = 0; i < n; i++) {
-          this.#window[i] =
-            i < inPage
-              ? at.host !== 0
-                ? this.#u8[at.host + offset + i]
-                : this.options.readDevice((at.linear + i) >>> 0)
-              : nextHost !== 0
-                ? this.#u8[nextHost + i - inPage]
-                : this.options.readDevice((next + i - inPage) >>> 0);
-        }
-        outcome = decoder.decode(this.#window, 0, n, code32);
-        if (outcome === 'short') return this.#raiseGeneralProtection(at.eip);
-        secondPage = nextHost;
-        this.#writeSpecial(SPECIAL.STRADDLE, 0, nextHost);
+        if (allowed <= pageLeft) return this.#raiseGeneralProtection();
+        secondHost = this.options.translate(nextPage(at.linear));
+        if (secondHost === -1) return 0;
+        outcome = this.#decodeAcrossPages(at, secondHost, allowed);
+        if (outcome === 'short') return this.#raiseGeneralProtection();
+        if (at.host !== 0 && secondHost !== 0) this.#writeSpecial(SPECIAL.STRADDLE, 0, secondHost);
       }
-      count++;
-      const ends = this.#writeRecord(decoder.result, outcome === 'too-long', offset, (at.mode & MODE.FLAT) !== 0, code32);
-      offset += outcome === 'too-long' ? 1 : decoder.result.length;
-      if (ends || secondPage >= 0) break;
+      const { result } = this.options.decoder;
+      const ends = this.#writeRecord(result, outcome === 'too-long', offset, at.flat, at.code32);
+      offset += outcome === 'too-long' ? 1 : result.length;
+      if (ends || secondHost !== NO_PAGE) break;
     }
     this.#writeSpecial(SPECIAL.END, offset, 0);
-    // Blocks cut by the CS limit or fetched from a device are used once.
-    if (at.host !== 0 && secondPage !== 0 && !limited) {
-      this.#register(at.physical, at.mode, firstRecord, offset, secondPage);
-    }
+    // Blocks fetched from a device are used once.
+    if (at.host !== 0 && secondHost !== 0) this.#register(at, firstRecord, offset, secondHost);
     return firstRecord;
   }
 
-  #register(physical: number, mode: number, firstRecord: number, byteLength: number, secondHost: number): void {
-    const memory = this.options.physical;
+  /** Decodes the instruction `offset` bytes into the block from `bytes` bytes of its first page. */
+  #decodeInPage(at: BlockStart, offset: number, bytes: number): DecodeOutcome {
+    const { decoder } = this.options;
+    const start = at.host + offset;
+    if (at.host !== 0) return decoder.decode(this.#u8, start, start + bytes, at.code32);
+    const n = Math.min(bytes, MAX_INSTRUCTION_BYTES);
+    this.#copyCode(at.host, at.device, 0, n);
+    return decoder.decode(this.#window, 0, n, at.code32);
+  }
+
+  /** Decodes an instruction whose last bytes lie at the start of the page at `secondHost`. */
+  #decodeAcrossPages(at: BlockStart, secondHost: number, allowed: number): DecodeOutcome {
+    const n = Math.min(MAX_INSTRUCTION_BYTES, allowed);
+    const inFirst = PAGE - (at.linear & (PAGE - 1));
+    const secondDevice = secondHost === 0 ? this.options.devicePhysical() : 0;
+    this.#copyCode(at.host, at.device, 0, inFirst);
+    this.#copyCode(secondHost, secondDevice, inFirst, n - inFirst);
+    return this.options.decoder.decode(this.#window, 0, n, at.code32);
+  }
+
+  /** Code bytes into the window: from engine memory, or from the device at a physical address when `host` is 0. */
+  #copyCode(host: number, device: number, to: number, count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.#window[to + i] = host !== 0 ? this.#u8[host + i] : this.options.physical.mmioRead(device + i, 1);
+    }
+  }
+
+  #register(at: BlockStart, firstRecord: number, byteLength: number, secondHost: number): void {
+    const physical = at.host - LAYOUT.ram;
+    const mode = MODE.PRESENT | (at.flat ? MODE.FLAT : 0) | (at.code32 ? MODE.CODE32 : 0);
     const pages = [physical >>> 12];
-    if (secondHost > 0) pages.push((secondHost - LAYOUT.ram) >>> 12);
+    if (secondHost !== NO_PAGE) pages.push((secondHost - LAYOUT.ram) >>> 12);
     const block: Block = {
       key: physical * 4 + (mode & 3),
       physical,
@@ -172,19 +192,19 @@ export class BlockCache {
       recordCount: (this.#free - firstRecord) / RECORD_BYTES,
       byteLength,
       pages,
-      straddles: secondHost > 0,
+      secondHost,
     };
     const old = this.#blocks.get(block.key);
     if (old !== undefined) this.#drop(old);
     this.#blocks.set(block.key, block);
     const inFirst = Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
     this.#markLines(physical, inFirst);
-    if (secondHost > 0) this.#markLines(secondHost - LAYOUT.ram, byteLength - inFirst);
+    if (secondHost !== NO_PAGE) this.#markLines(secondHost - LAYOUT.ram, byteLength - inFirst);
     for (const page of pages) {
       let set = this.#byPage.get(page);
       if (set === undefined) this.#byPage.set(page, (set = new Set()));
       set.add(block);
-      memory.setFlag(page, PAGE_FLAG.CODE);
+      this.options.physical.setFlag(page, PAGE_FLAG.CODE);
     }
     this.#publish(block, mode);
   }
@@ -196,8 +216,8 @@ export class BlockCache {
     for (let line = first; line <= last; line++) this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] |= 1 << (line & 7);
   }
 
-  /** Bytes of a page that holds code changed: drops the page's blocks unless no line with code was touched. */
-  written(host: number, bytes: number): void {
+  /** Bytes of a page that holds code changed: drops the page's blocks if a line with code was touched. True if so. */
+  written(host: number, bytes: number): boolean {
     const page = (host - LAYOUT.ram) >>> 12;
     const first = (host & (PAGE - 1)) >> 6;
     const last = Math.min(63, ((host & (PAGE - 1)) + bytes - 1) >> 6);
@@ -206,6 +226,7 @@ export class BlockCache {
       if (this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] & (1 << (line & 7))) touched = true;
     }
     if (touched) this.#dropPage(page);
+    return touched;
   }
 
   #dropPage(page: number): void {
@@ -235,7 +256,7 @@ export class BlockCache {
     this.#free = LAYOUT.records;
   }
 
-  #raiseGeneralProtection(_eip: number): number {
+  #raiseGeneralProtection(): number {
     this.#view.setUint32(STATE.faultVector, 0x100 | 13, true);
     this.#view.setUint32(STATE.faultError, 0, true);
     return 0;
@@ -279,7 +300,10 @@ export class BlockCache {
     view.setUint8(at + RECORD.segment, d.segment);
     view.setUint8(at + RECORD.condition, (d.opcode & 15) | (d.repeat === 0 ? 0 : (d.repeat - 0xf1) << 4));
     view.setUint32(at + RECORD.addressMask, d.address32 ? 0xffff_ffff : 0xffff, true);
-    const { operands } = form.encoding;
+    const { operands, instruction } = form.encoding;
+    if (instruction.options.unit === 'x87') {
+      view.setUint16(at + RECORD.reg, ((d.opcode & 7) << 8) | d.modrm, true);
+    }
     if (form.memory) {
       view.setUint16(at + RECORD.rm, d.base < 0 ? STATE.zero : gprSlot(d.base), true);
       view.setUint16(at + RECORD.index, d.index < 0 ? STATE.zero : gprSlot(d.index), true);

@@ -126,6 +126,8 @@ export class GenericContext extends RecordContext implements Semantics {
             this.store(STATE.budget, i32.sub(left, 1));
             this.br(again);
           });
+          // Whoever looks in between, or comes in with an interrupt, sees RF set (SDM 3, 17.3.1.1).
+          this.store(STATE.eflagsRest, i32.or(i32.load(STATE.eflagsRest), FLAG.RF));
           this.store(STATE.eip, i32.load(STATE.instructionEip));
           this.resync();
         });
@@ -269,6 +271,13 @@ export class GenericContext extends RecordContext implements Semantics {
   probeWrite(op: Operand, sizeBytes: number): void {
     this.do(probeSegmentWrite, this.segmentOf(op), this.effectiveAddress(op), sizeBytes);
     this.checkFault();
+  }
+
+  segmentSelector(op: Operand): I32 {
+    return i32.load(i32.shl(this.segmentOf(op), 2), STATE.segSelector);
+  }
+  fpuOpcode(): I32 {
+    return this.field16('reg');
   }
 
   // ---- guest memory

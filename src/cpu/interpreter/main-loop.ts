@@ -8,7 +8,7 @@ import { tlbAddress } from '../memory/access.js';
 import { LAYOUT, LOOKUP_ENTRIES, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
 import { STATUS } from './generic-context.js';
 import { HotContext } from './hot-context.js';
-import { RECORD, RECORD_BYTES } from './record.js';
+import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
 
 /** fetchBlock(eip): first record of the block at EIP, decoding it if need be; 0 with a fault pending. */
 export const fetchBlock = hostFunction('fetchBlock', ['i32'], 'i32');
@@ -174,19 +174,19 @@ function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
   });
 }
 
-/** rec = fetchBlock(eip). A fault while fetching belongs to the instruction at eip and takes its tick. */
+/** rec = fetchBlock(eip). Fetching is part of the instruction at eip: a fault takes its tick, a cut comes behind it. */
 function fetch(c: HotContext, v: LoopVariables, eip: I32, resync: Label): void {
-  c.store(STATE.budget, v.budget);
+  c.store(STATE.budget, i32.sub(v.budget, 1));
   c.store(STATE.eip, eip);
   c.store(STATE.instructionEip, eip);
   c.set(v.rec, call(fetchBlock, eip));
   // Decoding may have dropped the record that wanted to be linked.
   c.set(v.linkFrom, i32.const(0));
   c.if(i32.eqz(v.rec), () => {
-    c.store(STATE.budget, i32.sub(v.budget, 1));
     c.do(deliverFault);
     c.br(resync);
   });
+  c.set(v.budget, i32.add(i32.load(STATE.budget), 1));
 }
 
 /** Goes on to the next record if the block's second page is still the one it was decoded from. */
@@ -200,7 +200,7 @@ function checkStraddle(c: HotContext, v: LoopVariables, resync: Label): void {
     () => {
       fetch(c, v, v.blockEip, resync);
       // A straddling block starts with its check, which has just been made.
-      c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
+      c.if(i32.eq(i32.load16_u(v.rec, RECORD.hot), SPECIAL.STRADDLE), () => c.set(v.rec, i32.add(v.rec, RECORD_BYTES)));
     },
   );
 }

@@ -11,7 +11,10 @@ export const RECORD = {
   segment: 3,
   /** u16: offset of the instruction from the block's first byte. */
   offset: 4,
-  /** u16: slot of the ModRM reg (or +r) operand; for segment, control and debug registers the number. */
+  /**
+   * u16: slot of the ModRM reg (or +r) operand; for segment, control and debug registers the number; for x87
+   * instructions the 11 opcode bits.
+   */
   reg: 6,
   /** u16: slot of the ModRM r/m register operand, or of the base register; for st(i) the number. */
   rm: 8,

@@ -7,13 +7,11 @@ import type { PhysicalMemory } from './physical.js';
 import { Tlb } from './tlb.js';
 import { GuestFault } from '../system/guest-fault.js';
 
-const CR0_PG = 0x8000_0000;
-/** Bytes of 64-byte lines of a page. */
 
 /** Linear addresses: translation on TLB misses for the interpreter, and accesses by system routines. */
 export class GuestMemory implements LinearMemory {
   readonly tlb: Tlb;
-  /** Physical address of the last device access that mapRead or mapWrite announced. */
+  /** Physical address of the last device access that mapRead, mapWrite or translateCode announced. */
   #devicePhysical = 0;
   /** Called for each slow access while data breakpoints are armed; see watch(). */
   onWatched: (linear: number, bytes: number, write: boolean) => void = () => {};
@@ -35,21 +33,15 @@ export class GuestMemory implements LinearMemory {
     return this.physical.view.getUint32(STATE.cpl, true) === 3;
   }
 
-  /** Physical address; throws #PF. Sets accessed (and for writes dirty) bits. */
-  #translate(linear: number, write: boolean, user: boolean): number {
-    if ((this.physical.view.getUint32(STATE.cr0, true) & CR0_PG) === 0) return linear;
-    const page = this.walker.walk(linear, { write, user, fetch: false });
-    return page.physical;
-  }
-
-  /** Host address, or 0 for a device; fills the TLB. Throws #PF. */
+  /** Host address, or 0 for a device; fills the TLB. Throws #PF. An instruction fetch has 0 `bytes` of data. */
   #map(linear: number, write: boolean, user: boolean, bytes: number): number {
     const watched = this.#watchedPages.has(linear >>> 12);
-    if (watched) this.onWatched(linear, bytes, write);
-    const physical = this.#translate(linear >>> 0, write, user);
+    const page = this.walker.walk(linear >>> 0, { write, user, fetch: bytes === 0 });
+    if (watched && bytes > 0) this.onWatched(linear, bytes, write);
+    const physical = this.physical.gated(page.physical);
     const host = this.physical.host(physical);
     if (host === 0) {
-      this.#devicePhysical = physical >>> 0;
+      this.#devicePhysical = physical;
       return 0;
     }
     if (watched) {
@@ -169,7 +161,11 @@ export class GuestMemory implements LinearMemory {
   translateCode(linear: number): number {
     const entry = this.tlb.lookupRead(linear, this.#user);
     if (entry & TLB_FAST) return (linear + entry + TLB_BIAS) >>> 0;
-    return this.#guarded(linear, false, 1);
+    return this.#guarded(linear, false, 0);
+  }
+  /** Physical address of the byte for which translateCode() returned 0 last. */
+  get devicePhysical(): number {
+    return this.#devicePhysical;
   }
 
   /**
@@ -177,7 +173,7 @@ export class GuestMemory implements LinearMemory {
    * observers. `user` asks for user rights.
    */
   peek(linear: number, user: boolean, write = false): number | null {
-    if ((this.physical.view.getUint32(STATE.cr0, true) & CR0_PG) === 0) return linear >>> 0;
-    return this.walker.probe(linear >>> 0, user, write);
+    const physical = this.walker.probe(linear >>> 0, user, write);
+    return physical === null ? null : this.physical.gated(physical);
   }
 }

@@ -16,6 +16,11 @@ export interface PhysicalOptions {
   readonly mmio: MmioBus;
 }
 
+const A20 = 0x10_0000;
+const FOUR_GIB = 0x1_0000_0000;
+/** What is read where nothing answers. */
+const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
+
 /** Number of 64 KiB WebAssembly pages for a machine with `ramBytes` of RAM. */
 export function engineMemoryPages(ramBytes: number): number {
   return Math.ceil((LAYOUT.ram + ramBytes) / 65536);
@@ -36,7 +41,7 @@ export class PhysicalMemory {
   /** A page gained a flag: fast write mappings to it must go. */
   onFlagged: (physicalPage: number) => void = () => {};
   #aliases: Alias[] = [];
-  #a20Mask = -1;
+  #a20Open = true;
 
   constructor(options: PhysicalOptions) {
     assert(options.ramBytes % PAGE_SIZE === 0 && options.ramBytes <= MAX_RAM_BYTES, 'RAM size');
@@ -54,15 +59,21 @@ export class PhysicalMemory {
 
   /** Address line 20: masked to zero while the gate is closed. TLBs must be flushed by the caller. */
   set a20(open: boolean) {
-    this.#a20Mask = open ? -1 : ~0x100000;
+    this.#a20Open = open;
   }
   get a20(): boolean {
-    return this.#a20Mask === -1;
+    return this.#a20Open;
   }
 
-  /** Engine-memory address of a guest-physical byte, 0 when a device (or nothing) is there. */
-  host(physical: number): number {
-    const address = (physical & this.#a20Mask) >>> 0;
+  /** The address that leaves the CPU, up to 36 bits. The gate is the CPU's alone: DMA does not pass it. */
+  gated(physical: number): number {
+    if (this.#a20Open) return physical;
+    const low = (physical & ~A20) >>> 0;
+    return physical - (physical % FOUR_GIB) + low;
+  }
+
+  /** Engine-memory address of a guest-physical byte (up to 36 bits), 0 when a device or nothing is there. */
+  host(address: number): number {
     if (address < this.ramBytes) {
       const flags = this.u8[LAYOUT.pageFlags + (address >>> PAGE_SHIFT)];
       return flags & PAGE_FLAG.MMIO ? 0 : LAYOUT.ram + address;
@@ -110,20 +121,18 @@ export class PhysicalMemory {
     return this.u8.subarray(at, at + PAGE_SIZE);
   }
 
+  /**
+   * For page walks. Tables lie in RAM: elsewhere entries read as ones, since how often a device would be asked depends
+   * on what the TLB remembers.
+   */
   read32(physical: number): number {
-    const host = this.host(physical);
-    return host === 0 ? this.mmio.read(physical, 4) : this.view.getUint32(host, true);
-  }
-  read64(physical: number): bigint {
-    return BigInt(this.read32(physical)) | (BigInt(this.read32(physical + 4)) << 32n);
+    const host = this.host(this.gated(physical));
+    return host === 0 ? OPEN_BUS[4] : this.view.getUint32(host, true);
   }
   /** For the page walker's accessed and dirty bits: never concerns TLB entries that exist. */
   write32(physical: number, value: number): void {
-    const host = this.host(physical);
-    if (host === 0) {
-      this.mmio.write(physical, value >>> 0, 4);
-      return;
-    }
+    const host = this.host(this.gated(physical));
+    if (host === 0) return;
     const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
     if (this.flags(page) & PAGE_FLAG.ROM) return;
     this.view.setUint32(host, value, true);
@@ -139,7 +148,7 @@ export class PhysicalMemory {
       const run = Math.min(count - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
       const host = this.host(address);
       if (host !== 0) out.set(this.u8.subarray(host, host + run), i);
-      else for (let k = 0; k < run; k++) out[i + k] = this.mmio.read(address + k, 1);
+      else for (let k = 0; k < run; k++) out[i + k] = this.mmioRead(address + k, 1);
       i += run;
     }
     return out;
@@ -152,7 +161,7 @@ export class PhysicalMemory {
       const run = Math.min(bytes.length - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
       const host = this.host(address);
       if (host === 0) {
-        for (let k = 0; k < run; k++) this.mmio.write(address + k, bytes[i + k], 1);
+        for (let k = 0; k < run; k++) this.mmioWrite(address + k, bytes[i + k], 1);
       } else {
         const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
         const flags = this.flags(page);
@@ -167,9 +176,9 @@ export class PhysicalMemory {
   }
 
   mmioRead(physical: number, width: Width): number {
-    return this.mmio.read(physical, width);
+    return physical < FOUR_GIB ? this.mmio.read(physical, width) : OPEN_BUS[width];
   }
   mmioWrite(physical: number, value: number, width: Width): void {
-    this.mmio.write(physical, value >>> 0, width);
+    if (physical < FOUR_GIB) this.mmio.write(physical, value >>> 0, width);
   }
 }

@@ -5,6 +5,8 @@ import type { PhysicalMemory } from './physical.js';
 const READ = [LAYOUT.tlbReadSupervisor >> 2, LAYOUT.tlbReadUser >> 2] as const;
 const WRITE = [LAYOUT.tlbWriteSupervisor >> 2, LAYOUT.tlbWriteUser >> 2] as const;
 const ALL = [...READ, ...WRITE];
+/** More than one linear page may map the physical page for writing. */
+const SEVERAL = 0xffff_ffff;
 
 /** Linear pages that derive from one page-table page. */
 interface TableUse {
@@ -26,9 +28,14 @@ export class Tlb {
   readonly #listed = new Uint8Array(1 << 20);
   #filledCount = 0;
   readonly #tables = new Map<number, TableUse[]>();
+  /** By physical page: a linear page + 1 with a write entry for it, SEVERAL, or 0. May be out of date. */
+  readonly #writers: Uint32Array;
+  /** Translations were dropped: code being executed may lie elsewhere now. */
+  onDropped: () => void = () => {};
 
   constructor(private readonly physical: PhysicalMemory) {
     this.#i32 = physical.i32;
+    this.#writers = new Uint32Array(physical.ramBytes >>> PAGE_SHIFT);
   }
 
   lookupRead(linear: number, user: boolean): number {
@@ -55,8 +62,23 @@ export class Tlb {
     const page = linear >>> PAGE_SHIFT;
     this.#note(page);
     this.physical.markDirty(host);
-    const flags = this.physical.flags((host - LAYOUT.ram) >>> PAGE_SHIFT);
+    const physicalPage = (host - LAYOUT.ram) >>> PAGE_SHIFT;
+    const flags = this.physical.flags(physicalPage);
+    this.#noteWriter(page, physicalPage);
     this.#i32[WRITE[user ? 1 : 0] + page] = tlbEntry(linear, host & ~0xfff, flags === 0 ? TLB_FAST : TLB_CAREFUL);
+  }
+
+  #noteWriter(page: number, physicalPage: number): void {
+    const known = this.#writers[physicalPage];
+    if (known === SEVERAL || known === page + 1) return;
+    const inUse = known !== 0 && this.#mapsForWriting(known - 1, physicalPage);
+    this.#writers[physicalPage] = inUse ? SEVERAL : page + 1;
+  }
+
+  #mapsForWriting(page: number, physicalPage: number): boolean {
+    const entry = tlbEntry(page << PAGE_SHIFT, LAYOUT.ram + physicalPage * 4096, 0);
+    const tags = TLB_FAST | TLB_CAREFUL;
+    return WRITE.some((table) => (this.#i32[table + page] & tags) !== 0 && (this.#i32[table + page] & ~tags) === entry);
   }
 
   flushAll(): void {
@@ -69,6 +91,7 @@ export class Tlb {
     this.#filledCount = 0;
     for (const page of this.#tables.keys()) this.physical.clearFlag(page, PAGE_FLAG.TABLE);
     this.#tables.clear();
+    this.onDropped();
   }
 
   /** Forgets write permissions only: the next write to each page is noticed again. */
@@ -83,25 +106,29 @@ export class Tlb {
   invalidate(linear: number): void {
     const t = this.#i32;
     const page = linear >>> PAGE_SHIFT;
+    if ((t[READ[0] + page] | t[READ[1] + page]) !== 0) this.onDropped();
     t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
   }
 
   /** Writes to a physical page now need attention: fast write entries to it become careful ones. */
   demote(physicalPage: number): void {
+    const writer = this.#writers[physicalPage];
+    if (writer === SEVERAL) for (let i = 0; i < this.#filledCount; i++) this.#demoteEntry(this.#filled[i], physicalPage);
+    else if (writer !== 0) this.#demoteEntry(writer - 1, physicalPage);
+  }
+
+  #demoteEntry(page: number, physicalPage: number): void {
     const t = this.#i32;
     const host = LAYOUT.ram + physicalPage * 4096;
-    for (let i = 0; i < this.#filledCount; i++) {
-      const page = this.#filled[i];
-      const fast = tlbEntry(page << PAGE_SHIFT, host, TLB_FAST);
-      for (const table of WRITE) {
-        if (t[table + page] === fast) t[table + page] = tlbEntry(page << PAGE_SHIFT, host, TLB_CAREFUL);
-      }
+    const fast = tlbEntry(page << PAGE_SHIFT, host, TLB_FAST);
+    for (const table of WRITE) {
+      if (t[table + page] === fast) t[table + page] = tlbEntry(page << PAGE_SHIFT, host, TLB_CAREFUL);
     }
   }
 
   /** A page walk used the entry at `physicalEntry`; entry 0 of that table translates `linearBase`. */
   noteTable(physicalEntry: number, linearBase: number, span: number, entryBytes: 4 | 8): void {
-    const host = this.physical.host(physicalEntry);
+    const host = this.physical.host(this.physical.gated(physicalEntry));
     if (host === 0) return;
     const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
     const uses = this.#tables.get(page);
@@ -133,6 +160,7 @@ export class Tlb {
 
   #invalidateRange(start: number, bytes: number): void {
     const t = this.#i32;
+    this.onDropped();
     const first = start >>> PAGE_SHIFT;
     const last = first + (bytes >>> PAGE_SHIFT);
     for (let i = 0; i < this.#filledCount; i++) {

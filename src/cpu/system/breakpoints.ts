@@ -10,14 +10,26 @@ interface Breakpoint {
   readonly kind: number;
 }
 
+/** Enable bits, kinds and lengths in DR7. */
+const ENABLES = 0xffff_00ff | 0;
+
 /** The debug registers' conditions, kept ready for use. */
 export class Breakpoints {
   #enabled: Breakpoint[] = [];
 
   constructor(private readonly state: CpuStateView) {}
 
+  /** DR7, as far as it matters here, when changed() was called last. */
+  #seen = -1;
+
+  /** DR7 enables other breakpoints than when changed() was called last. */
+  get stale(): boolean {
+    return (this.state.dr(7) & ENABLES) !== this.#seen;
+  }
+
   /** DR0-DR3 or DR7 were written. */
   changed(): void {
+    this.#seen = this.state.dr(7) & ENABLES;
     const dr7 = this.state.dr(7);
     this.#enabled = [];
     for (let number = 0; number < 4; number++) {

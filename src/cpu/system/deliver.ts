@@ -32,8 +32,8 @@ export interface CpuEvent {
   readonly kind: 'fault' | 'trap' | 'interrupt' | 'nmi' | 'software';
   /** #PF: the linear address. */
   readonly cr2?: number;
-  /** A repeated string instruction was interrupted between iterations: RF is saved as 1. */
-  readonly insideRepeat?: boolean;
+  /** #DB fault of an instruction breakpoint, which the handler must be able to meet again: RF is not saved as 1. */
+  readonly instructionBreakpoint?: boolean;
 }
 
 /** `shutdown`: a fault while #DF was delivered. The state is that of the moment before. */
@@ -44,8 +44,8 @@ const GATE_ERROR_IDT = 2;
 /** EFLAGS as saved for the handler (SDM 3, 17.3.1.1). */
 function savedFlags(ctx: CpuContext, event: CpuEvent): number {
   const { eflags } = ctx.state;
-  // A #DB fault is an instruction breakpoint or general detect.
-  if ((event.kind === 'fault' && event.vector !== EXCEPTION.DB) || event.insideRepeat) return eflags | FLAG.RF;
+  // Between the iterations of a repeated string instruction RF is set already.
+  if (event.kind === 'fault' && event.instructionBreakpoint !== true) return eflags | FLAG.RF;
   return event.kind === 'software' ? eflags & ~FLAG.RF : eflags;
 }
 

@@ -111,15 +111,16 @@ describe('RF in the saved flags', () => {
     machine.system.deliver(event);
     return machine.stack(3)[2] & FLAG.RF;
   };
-  it('is set by faults, not by #DB faults, traps and interrupts', () => {
+  it('is set by faults, not by instruction breakpoints, traps and interrupts', () => {
     expect(saved(fault(6))).toBe(FLAG.RF);
-    expect(saved(fault(1))).toBe(0);
+    // General detect.
+    expect(saved(fault(1))).toBe(FLAG.RF);
+    expect(saved({ ...fault(1), instructionBreakpoint: true })).toBe(0);
     expect(saved({ vector: 1, errorCode: null, kind: 'trap' })).toBe(0);
     expect(saved(interrupt(0x20))).toBe(0);
   });
-  it('is kept for interrupts and set inside a repeated string instruction', () => {
+  it('is kept for interrupts', () => {
     expect(saved(interrupt(0x20), 0x1_0002)).toBe(FLAG.RF);
-    expect(saved({ ...interrupt(0x20), insideRepeat: true })).toBe(FLAG.RF);
   });
   it('is clear for INT n', () => {
     const machine = new Machine().protect();
