@@ -152,7 +152,8 @@ export class GuestMachine {
   // ---- execution
   async run(options: RunOptions = {}): Promise<StopReason> {
     if (this.#closed) throw new CodedError('STATE', 'the machine is closed');
-    if (this.#running) throw new CodedError('STATE', 'the machine is running already', { hint: 'await the first run()' });
+    if (this.#running)
+      throw new CodedError('STATE', 'the machine is running already', { hint: 'await the first run()' });
     this.#running = true;
     try {
       return await this.#run(options);
@@ -180,12 +181,21 @@ export class GuestMachine {
     pacer?.start(this.tick);
     let [lastFlush, lastYield, lastScreen] = [services.monotonicMs(), services.monotonicMs(), -Infinity];
     for (;;) {
-      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks, Math.max(control.endTick, this.tick + 1));
+      const end = Math.min(
+        until.ticks ?? Infinity,
+        this.tick + this.#parts.sliceTicks,
+        Math.max(control.endTick, this.tick + 1),
+      );
       if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
       const ended = control.enforceLimits();
       if (ended !== null) {
-        this.#parts.events.emit('recording', { state: 'stopped', name: ended.name, file: ended.file, reason: 'limit of the policy' });
+        this.#parts.events.emit('recording', {
+          state: 'stopped',
+          name: ended.name,
+          file: ended.file,
+          reason: 'limit of the policy',
+        });
       }
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
       const now = services.monotonicMs();
@@ -230,7 +240,11 @@ export class GuestMachine {
   /** Starts a recording here. Returns its id. */
   async startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string> {
     this.#parts.authorize('start', options.name);
-    const { id, name, file } = this.#parts.control.start({ name: options.name, reason: options.reason ?? '', by: 'host:user' });
+    const { id, name, file } = this.#parts.control.start({
+      name: options.name,
+      reason: options.reason ?? '',
+      by: 'host:user',
+    });
     this.#parts.events.emit('recording', { state: 'started', name, file, reason: options.reason ?? '' });
     return id;
   }

@@ -74,7 +74,8 @@ export async function createMachine(services: HostServices, options: MachineOpti
   const kernel = loadImage(services, 'kernel', options.kernel);
   const initrd = loadImage(services, 'initrd', options.initrd);
   const disk = loadImage(services, 'boot', options.bootImage);
-  if (kernel === null && initrd !== null) throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
+  if (kernel === null && initrd !== null)
+    throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
   const rom = services.bootRom();
   const memoryBytes = options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory));
   const plan = planBoot({
@@ -123,7 +124,8 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
   const events = new Events<MachineEvents>();
   const session = new LiveSession(pc.machine, epoch);
   const holder = new PolicyHolder(resolvePolicy(options.policy, services));
-  const auditFile = options.audit ?? (holder.current.auditFile === null ? null : `${outDir}/${holder.current.auditFile}`);
+  const auditFile =
+    options.audit ?? (holder.current.auditFile === null ? null : `${outDir}/${holder.current.auditFile}`);
   const auditSink = auditFile === null ? null : services.openAudit(auditFile);
   const audit = new AuditLog({
     run: services.randomId(),
@@ -156,11 +158,22 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
       : { signer: services.createSigner(services.readText(options.signingKey), options.signingKey) }),
     onEnded: (recording) => gatekeeper.counters.recordingEnded(recording.number, session.tick),
     onFailure: (recording, error) => {
-      events.emit('recording', { state: 'failed', name: recording.name, file: recording.file, reason: error.describe() });
+      events.emit('recording', {
+        state: 'failed',
+        name: recording.name,
+        file: recording.file,
+        reason: error.describe(),
+      });
       if (holder.current.onFailure === 'stop-machine') pc.machine.end({ kind: 'powered-off' });
     },
   });
-  const backdoor = new BackdoorControl({ session, control, gatekeeper, hashing: services.hashing, events: guestEvents(events) });
+  const backdoor = new BackdoorControl({
+    session,
+    control,
+    gatekeeper,
+    hashing: services.hashing,
+    events: guestEvents(events),
+  });
   pc.backdoor.service = backdoor;
   // A replay ran under the recorded policy's answer; the policy of this run takes effect as an input.
   const policyChanged = (): void => session.send('policy', Uint8Array.of(backdoor.allowsRing3() ? 1 : 0));
@@ -185,7 +198,12 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
 }
 
 /** Going live may read sectors that the recording has not: then the image is needed. */
-function attachBootImage(pc: Pc, services: HostServices, options: LiveOptions, images: readonly ImageReference[]): void {
+function attachBootImage(
+  pc: Pc,
+  services: HostServices,
+  options: LiveOptions,
+  images: readonly ImageReference[],
+): void {
   const wanted = images.find((i) => i.role === 'boot');
   if (wanted === undefined) return;
   if (options.bootImage === undefined) {
@@ -196,9 +214,13 @@ function attachBootImage(pc: Pc, services: HostServices, options: LiveOptions, i
   }
   const found = loadImage(services, 'boot', options.bootImage)!;
   if (found.reference.sha256 !== wanted.sha256) {
-    throw new CodedError('MISMATCH', `this is not the boot image of the recording: its SHA-256 is ${found.reference.sha256}`, {
-      hint: `give the one whose SHA-256 is ${wanted.sha256}`,
-    });
+    throw new CodedError(
+      'MISMATCH',
+      `this is not the boot image of the recording: its SHA-256 is ${found.reference.sha256}`,
+      {
+        hint: `give the one whose SHA-256 is ${wanted.sha256}`,
+      },
+    );
   }
   pc.media.attach(found.bytes);
 }

@@ -2,10 +2,32 @@ import type { Tick } from '../core/clock.js';
 
 /** What listeners of a machine receive. */
 export interface MachineEvents {
-  recording: { readonly state: 'started' | 'stopped' | 'failed'; readonly name: string; readonly file: string; readonly reason: string };
+  recording: {
+    readonly state: 'started' | 'stopped' | 'failed';
+    readonly name: string;
+    readonly file: string;
+    readonly reason: string;
+  };
   mark: { readonly label: string; readonly value: number; readonly tick: Tick; readonly by: string };
-  phase: { readonly type: 'begin' | 'end'; readonly name: string; readonly id: number; readonly tick: Tick; readonly by: string };
-  verdict: { readonly name: string; readonly verdict: 'pass' | 'fail' | 'skip'; readonly tick: Tick; readonly by: string };
-  denied: { readonly principal: string; readonly action: string; readonly rule: string; readonly reason: string; readonly tick: Tick };
+  phase: {
+    readonly type: 'begin' | 'end';
+    readonly name: string;
+    readonly id: number;
+    readonly tick: Tick;
+    readonly by: string;
+  };
+  verdict: {
+    readonly name: string;
+    readonly verdict: 'pass' | 'fail' | 'skip';
+    readonly tick: Tick;
+    readonly by: string;
+  };
+  denied: {
+    readonly principal: string;
+    readonly action: string;
+    readonly rule: string;
+    readonly reason: string;
+    readonly tick: Tick;
+  };
   log: { readonly text: string; readonly tick: Tick; readonly by: string };
 }

@@ -63,7 +63,11 @@ export class Recording {
     } catch (error) {
       source.close();
       if (error instanceof CodedError && error.where !== undefined && !error.where.includes(file)) {
-        throw new CodedError(error.code, error.message, { where: `${file}: ${error.where}`, hint: error.hint, cause: error });
+        throw new CodedError(error.code, error.message, {
+          where: `${file}: ${error.where}`,
+          hint: error.hint,
+          cause: error,
+        });
       }
       throw error;
     }
@@ -122,9 +126,16 @@ export class Recording {
 }
 
 function phasesOf(marks: ReturnType<ReelReader['marks']>): RecordedPhase[] {
-  const phases: { name: string; begin: Tick; end: Tick | null; verdict: RecordedPhase['verdict']; id: number | undefined }[] = [];
+  const phases: {
+    name: string;
+    begin: Tick;
+    end: Tick | null;
+    verdict: RecordedPhase['verdict'];
+    id: number | undefined;
+  }[] = [];
   for (const mark of marks) {
-    if (mark.type === 'begin') phases.push({ name: mark.label, begin: mark.tick, end: null, verdict: null, id: mark.phaseId });
+    if (mark.type === 'begin')
+      phases.push({ name: mark.label, begin: mark.tick, end: null, verdict: null, id: mark.phaseId });
     else if (mark.type === 'end') {
       const open = phases.findLast((p) => p.end === null && (p.id === mark.phaseId || p.name === mark.label));
       if (open !== undefined) open.end = mark.tick;

@@ -8,7 +8,11 @@ export function createBareCpu(options: { readonly ramBytes: number; readonly mmi
   return new Cpu({
     ...options,
     code: cpuCode(),
-    io: { read: (_port, width) => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1), write: () => {}, exempt: () => false },
+    io: {
+      read: (_port, width) => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1),
+      write: () => {},
+      exempt: () => false,
+    },
     nsPerTick: 4,
     cpuid: DEFAULT_CPUID,
     acknowledge: () => 0xff,

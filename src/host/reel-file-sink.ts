@@ -49,7 +49,7 @@ export class ReelFileSink implements ReelSink {
   }
 
   write(bytes: Uint8Array): void {
-    for (let at = 0; at < bytes.length; ) at += writeSync(this.#descriptor, bytes, at);
+    for (let at = 0; at < bytes.length;) at += writeSync(this.#descriptor, bytes, at);
   }
 
   /** Every byte is on its way to disk and the file has its final name. */

@@ -20,7 +20,10 @@ function readFile(path: string): Uint8Array<ArrayBuffer> {
     return new Uint8Array(readFileSync(path));
   } catch (cause) {
     const missing = (cause as { code?: string }).code === 'ENOENT';
-    throw new CodedError('HOST_IO', missing ? 'there is no such file' : 'the file cannot be read', { where: path, cause });
+    throw new CodedError('HOST_IO', missing ? 'there is no such file' : 'the file cannot be read', {
+      where: path,
+      cause,
+    });
   }
 }
 

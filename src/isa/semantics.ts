@@ -12,7 +12,19 @@ export type ConditionCode = number;
  * for the register form and once for the memory form, so `kind` may steer them.
  */
 export interface Operand {
-  readonly kind: 'gpr' | 'memory' | 'immediate' | 'relative' | 'farPointer' | 'segment' | 'control' | 'debug' | 'mmx' | 'xmm' | 'st' | 'implied';
+  readonly kind:
+    | 'gpr'
+    | 'memory'
+    | 'immediate'
+    | 'relative'
+    | 'farPointer'
+    | 'segment'
+    | 'control'
+    | 'debug'
+    | 'mmx'
+    | 'xmm'
+    | 'st'
+    | 'implied';
   /** Bits. */
   readonly width: number;
 }

@@ -4,4 +4,8 @@ import { SIMD_INSTRUCTIONS } from './simd/table.js';
 import { X87_INSTRUCTIONS } from './x87/table.js';
 
 /** The instruction table: every instruction of the machine, declared once. */
-export const INSTRUCTIONS: readonly Instruction[] = [...INTEGER_INSTRUCTIONS, ...X87_INSTRUCTIONS, ...SIMD_INSTRUCTIONS];
+export const INSTRUCTIONS: readonly Instruction[] = [
+  ...INTEGER_INSTRUCTIONS,
+  ...X87_INSTRUCTIONS,
+  ...SIMD_INSTRUCTIONS,
+];

@@ -35,9 +35,12 @@ const FLAT_DATA_ACCESS = 0xc093;
 export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootRequest): BootPlan {
   const image = disk === null ? null : loadBootImage({ bytes: disk });
   const media = (entry: BootDiskConfig['entry']): BootDiskConfig | null =>
-    image === null && entry === null ? null : { imageBytes: disk?.length ?? 0, geometry: image?.geometry ?? null, entry };
+    image === null && entry === null
+      ? null
+      : { imageBytes: disk?.length ?? 0, geometry: image?.geometry ?? null, entry };
   if (kernel === null) {
-    if (image === null) throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
+    if (image === null)
+      throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
     return { writes: image.writes, cpu: image.cpu, bootDisk: media(null) };
   }
   // The Linux loader knows what to say of files that are neither.

@@ -57,9 +57,11 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     return n;
   };
   const rom = value.romSha256;
-  if (rom !== null && typeof rom !== 'string') throw new CodedError('DAMAGED', 'machine.romSha256 is no hash', { where: source });
+  if (rom !== null && typeof rom !== 'string')
+    throw new CodedError('DAMAGED', 'machine.romSha256 is no hash', { where: source });
   const memoryBytes = number('memoryBytes', MIN_MEMORY_BYTES, MAX_RAM_BYTES);
-  if (memoryBytes % MIB !== 0) throw new CodedError('DAMAGED', 'machine.memoryBytes is no whole MiB', { where: source });
+  if (memoryBytes % MIB !== 0)
+    throw new CodedError('DAMAGED', 'machine.memoryBytes is no whole MiB', { where: source });
   return {
     memoryBytes,
     nsPerTick: number('nsPerTick', 1, 1024),
@@ -75,11 +77,14 @@ const ENTRY_FIELDS = ['cs', 'ip', 'ss', 'sp', 'ds'] as const;
 
 function parseBootDisk(value: unknown, source: string): BootDiskConfig | null {
   if (value === null) return null;
-  const bad = (what: string): CodedError => new CodedError('DAMAGED', `machine.bootDisk${what} is not valid`, { where: source });
+  const bad = (what: string): CodedError =>
+    new CodedError('DAMAGED', `machine.bootDisk${what} is not valid`, { where: source });
   if (typeof value !== 'object') throw bad('');
   const { imageBytes, geometry, entry } = value as Record<string, Record<string, unknown> | number | null>;
   const allNumbers = (part: unknown, fields: readonly string[]): boolean =>
-    typeof part === 'object' && part !== null && fields.every((f) => Number.isSafeInteger((part as Record<string, unknown>)[f]));
+    typeof part === 'object' &&
+    part !== null &&
+    fields.every((f) => Number.isSafeInteger((part as Record<string, unknown>)[f]));
   if (!Number.isSafeInteger(imageBytes)) throw bad('.imageBytes');
   if (geometry !== null && !allNumbers(geometry, GEOMETRY_FIELDS)) throw bad('.geometry');
   if (entry !== null && !allNumbers(entry, ENTRY_FIELDS)) throw bad('.entry');

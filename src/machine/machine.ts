@@ -9,6 +9,7 @@ import { readState, writeState } from '../core/state.js';
 import type { TimerQueue } from '../core/timers.js';
 import type { Cpu } from '../cpu/cpu.js';
 import { DIRTY } from '../cpu/memory/layout.js';
+import { FLAG } from '../isa/cpu-state.js';
 
 /** Why a machine cannot go on by itself. */
 export type MachineStop =
@@ -95,19 +96,28 @@ export class Machine {
     this.cpu.cut();
   }
 
+  /** Halted, and no timer can wake the CPU: none is armed or interrupts are off. */
+  get #needsInput(): boolean {
+    const { cpu } = this;
+    if (!cpu.halted || cpu.wakeable || cpu.state.nmiPending !== 0) return false;
+    return this.timers.next === Infinity || (cpu.state.eflagsRest & FLAG.IF) === 0;
+  }
+
   /**
    * Runs to tick `until` exactly (timers due then have not fired yet), or until the machine stops or a break is asked
-   * for. Where the calls are cut never changes what happens.
+   * for. Where the calls are cut never changes what happens. With `waits`, a CPU that only an input can wake is a stop
+   * at the tick of its HLT; without, time passes until `until`.
    */
-  run(until: Tick): MachineStop | null {
+  run(until: Tick, waits = false): MachineStop | null {
     const { cpu, timers } = this;
     for (;;) {
+      // Before anything returns: no boundary that the outside sees lies between a request and its reset.
+      if (this.#resetRequested && this.#stop === null) this.#reset();
       if (this.#breakRequested) {
         this.#breakRequested = false;
         return null;
       }
       if (this.#stop !== null) return this.#stop;
-      if (this.#resetRequested) this.#reset();
       if (cpu.now >= until) return null;
       timers.runDue(cpu.now);
       if (this.#stop !== null || this.#resetRequested) continue;
@@ -115,6 +125,7 @@ export class Machine {
       if (cpu.shutdown) {
         this.#stop = { kind: 'triple-fault' };
       } else if (cpu.halted) {
+        if (waits && this.#needsInput) return { kind: 'halted' };
         const next = Math.min(timers.next, until);
         if (next === Infinity) return { kind: 'halted' };
         cpu.now = Math.max(next, cpu.now);
@@ -129,6 +140,7 @@ export class Machine {
   admit(kind: InputKind, payload: Uint8Array): void {
     this.timers.runDue(this.cpu.now);
     this.gate.admit(kind, payload);
+    if (this.#resetRequested && this.#stop === null) this.#reset();
   }
 
   #reset(): void {
@@ -235,4 +247,3 @@ export class Machine {
     return this.cpu.physical.ramBytes >>> PAGE_SHIFT;
   }
 }
-

@@ -130,7 +130,12 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
   const vga = add(new VgaText('vga', { clock, readTextMemory }));
   ports.map('vga', 0x3b0, VGA_PORT_COUNT, vga.ports);
   const power = add(
-    new Power('power', { clock, timers, sci: pic.line(SCI_IRQ), onPowerOff: () => machine.end({ kind: 'powered-off' }) }),
+    new Power('power', {
+      clock,
+      timers,
+      sci: pic.line(SCI_IRQ),
+      onPowerOff: () => machine.end({ kind: 'powered-off' }),
+    }),
   );
   ports.map('power', PM_BASE, POWER_PORT_COUNT, power.ports);
   gate.receive('power-button', () => power.pressPowerButton());
@@ -139,7 +144,9 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
   ports.map('debugcon', 0xe9, 1, debugcon.ports);
 
   const caller = new PortCaller(cpu);
-  const backdoor = add(new Backdoor('backdoor', { gate, hashing, onExit: (code) => machine.end({ kind: 'exit', code }) }));
+  const backdoor = add(
+    new Backdoor('backdoor', { gate, hashing, onExit: (code) => machine.end({ kind: 'exit', code }) }),
+  );
   ports.map('backdoor', PORT, 4, backdoor.ports);
   const vmport = new Vmport({ gate, service: () => backdoor.service });
   ports.map('vmport', VMPORT, 4, vmport.ports);

@@ -31,9 +31,14 @@ export class PortCaller implements GuestCaller {
   }
 
   /** Engine addresses of the pieces, page by page; null for the first one that cannot be reached. */
-  #pieces(linear: number, length: number, user: boolean, write: boolean): { host: number; count: number }[] | { missing: number } {
+  #pieces(
+    linear: number,
+    length: number,
+    user: boolean,
+    write: boolean,
+  ): { host: number; count: number }[] | { missing: number } {
     const pieces: { host: number; count: number }[] = [];
-    for (let done = 0; done < length; ) {
+    for (let done = 0; done < length;) {
       const at = (linear + done) >>> 0;
       const count = Math.min(length - done, PAGE_SIZE - (at % PAGE_SIZE));
       const physical = this.cpu.memory.peek(at, user, write);

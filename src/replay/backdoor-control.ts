@@ -3,7 +3,16 @@ import { toHex, type Hashing } from '../base/hash.js';
 import { utf8Decode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
 import type { CommandName } from '../devices/backdoor/protocol.js';
-import { ACTION_OF, CAPABILITIES, MAGIC, MAX_TEXT_BYTES, PROTOCOL_VERSION, STATE_BITS, STATUS, FLAG_BITS } from '../devices/backdoor/protocol.js';
+import {
+  ACTION_OF,
+  CAPABILITIES,
+  MAGIC,
+  MAX_TEXT_BYTES,
+  PROTOCOL_VERSION,
+  STATE_BITS,
+  STATUS,
+  FLAG_BITS,
+} from '../devices/backdoor/protocol.js';
 import type { BackdoorReply, BackdoorRequest, BackdoorService } from '../devices/backdoor/service.js';
 import type { MarkType } from '../log/meta.js';
 import { actionBit } from '../policy/actions.js';
@@ -79,7 +88,11 @@ export class BackdoorControl implements BackdoorService {
   }
 
   /** Null when the policy allows it, otherwise the refusal. */
-  #refusal(request: BackdoorRequest, name: string | undefined, bytes: number): { reply: BackdoorReply } | { grant: StartGrant | null } {
+  #refusal(
+    request: BackdoorRequest,
+    name: string | undefined,
+    bytes: number,
+  ): { reply: BackdoorReply } | { grant: StartGrant | null } {
     const action = ACTION_OF[request.command];
     if (action === null) return { grant: null };
     const { gatekeeper, session, control, events } = this.options;
@@ -100,7 +113,11 @@ export class BackdoorControl implements BackdoorService {
 
   answer(request: BackdoorRequest): BackdoorReply {
     // A running recording is no matter of policy, but who may not start is not told of it this way.
-    if (request.command === 'START' && this.options.control.active !== null && this.#permitted(request) & actionBit('start')) {
+    if (
+      request.command === 'START' &&
+      this.options.control.active !== null &&
+      this.#permitted(request) & actionBit('start')
+    ) {
       return this.#join(request, this.options.control.active.number);
     }
     const text = utf8Decode(request.payload);
@@ -163,7 +180,12 @@ export class BackdoorControl implements BackdoorService {
         this.#mark('log', text, 0, by);
         return { status: STATUS.OK };
       case 'CHECK':
-        this.#mark('check', toHex(this.options.hashing.sha256(request.payload)).slice(0, 16), request.payload.length, by);
+        this.#mark(
+          'check',
+          toHex(this.options.hashing.sha256(request.payload)).slice(0, 16),
+          request.payload.length,
+          by,
+        );
         return { status: STATUS.OK };
       case 'CHECKPOINT':
         this.#mark('checkpoint', 'checkpoint', 0, by);
@@ -217,7 +239,13 @@ export class BackdoorControl implements BackdoorService {
   #start(name: string, by: string, grant: StartGrant | null): BackdoorReply {
     const { control, session, events, gatekeeper } = this.options;
     try {
-      const prepared = control.prepare({ name, reason: '', by, endTick: grant?.endTick ?? null, maxBytes: grant?.maxBytes ?? null });
+      const prepared = control.prepare({
+        name,
+        reason: '',
+        by,
+        endTick: grant?.endTick ?? null,
+        maxBytes: grant?.maxBytes ?? null,
+      });
       const rule = gatekeeper.lastRule;
       gatekeeper.counters.recordingStarted(prepared.number, rule, this.#boundary);
       this.#nested = 0;
@@ -254,7 +282,10 @@ export class BackdoorControl implements BackdoorService {
 
   #permitted(request: BackdoorRequest): number {
     const { gatekeeper, session, control } = this.options;
-    const situation = { tick: session.tick, ...(control.active === null ? {} : { startedBy: control.active.startedBy }) };
+    const situation = {
+      tick: session.tick,
+      ...(control.active === null ? {} : { startedBy: control.active.startedBy }),
+    };
     return permittedActions(gatekeeper.policy, this.#principal(request), situation);
   }
 

@@ -23,7 +23,9 @@ export interface RecordingControlOptions {
   readonly compressor: BlockCompressor;
   readonly createFile: (name: string) => RecordingFile;
   /** What does not change from one recording of this machine to the next. */
-  readonly description: Pick<ReelMeta, 'generator' | 'machine' | 'cpuid' | 'nsPerTick'> & { readonly images: readonly ImageReference[] };
+  readonly description: Pick<ReelMeta, 'generator' | 'machine' | 'cpuid' | 'nsPerTick'> & {
+    readonly images: readonly ImageReference[];
+  };
   readonly policySha256: () => string;
   readonly randomId: () => string;
   readonly isoTime: () => string;
@@ -104,7 +106,9 @@ export class RecordingControl {
    */
   prepare(request: StartRequest): PreparedRecording {
     if (this.#active !== null || this.#prepared) {
-      throw new CodedError('STATE', `the recording "${this.#active?.name ?? request.name}" is running`, { hint: 'stop it first' });
+      throw new CodedError('STATE', `the recording "${this.#active?.name ?? request.name}" is running`, {
+        hint: 'stop it first',
+      });
     }
     const sink = this.options.createFile(request.name);
     const number = ++this.#count;

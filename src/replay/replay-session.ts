@@ -150,7 +150,11 @@ export class ReplaySession implements GateBackend {
   #stoppedEarly(entry: LogEntry, stop: MachineStop): ReplayStop {
     const { tick } = this.machine;
     return this.#diverged({
-      tick, what: 'course of events', expected: this.#describe(entry), actual: `machine stopped: ${stop.kind}`, after: this.#lastMark,
+      tick,
+      what: 'course of events',
+      expected: this.#describe(entry),
+      actual: `machine stopped: ${stop.kind}`,
+      after: this.#lastMark,
     });
   }
 
@@ -174,12 +178,18 @@ export class ReplaySession implements GateBackend {
         const actual = logDigest(machine);
         if (entry.tick !== machine.tick) {
           return this.#diverged({
-            tick: machine.tick, what: 'course of events', expected: `digest at tick ${entry.tick}`, actual: `tick ${machine.tick}`, after: this.#lastMark,
+            tick: machine.tick,
+            what: 'course of events',
+            expected: `digest at tick ${entry.tick}`,
+            actual: `tick ${machine.tick}`,
+            after: this.#lastMark,
           });
         }
         this.#digests++;
         const difference = compareDigests(entry, actual);
-        return difference === null ? null : this.#diverged({ tick: machine.tick, ...difference, after: this.#lastMark });
+        return difference === null
+          ? null
+          : this.#diverged({ tick: machine.tick, ...difference, after: this.#lastMark });
       }
       case 'mark':
         this.#cursor.next();

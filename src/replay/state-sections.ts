@@ -25,7 +25,10 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
     bytes: (name, data) => void sections.push({ name, bytes: data }),
     pages: (name, pageCount) => {
       if (name !== RAM || pageCount !== physical.ramBytes >>> PAGE_SHIFT) {
-        throw new CodedError('MISMATCH', `the recording has ${pageCount * PAGE_SIZE} bytes of ${name}, this machine ${physical.ramBytes}`);
+        throw new CodedError(
+          'MISMATCH',
+          `the recording has ${pageCount * PAGE_SIZE} bytes of ${name}, this machine ${physical.ramBytes}`,
+        );
       }
       return physical.u8.subarray(LAYOUT.ram, LAYOUT.ram + physical.ramBytes);
     },

@@ -176,7 +176,9 @@ class CpuTarget implements VectorTarget {
 /** A target for vectors. Tier 1 is the interpreter; `cutEveryTick` ends the slice after every tick. */
 export async function createTarget(tier: 1 | 2, cutEveryTick: boolean): Promise<VectorTarget> {
   if (tier === 2) {
-    throw new CodedError('USAGE', 'this version of guestreel has no region compiler (tier 2)', { hint: 'use --tier 1' });
+    throw new CodedError('USAGE', 'this version of guestreel has no region compiler (tier 2)', {
+      hint: 'use --tier 1',
+    });
   }
   return new CpuTarget(createBareCpu({ ramBytes: RAM_BYTES, mmio: new MmioBus() }), cutEveryTick);
 }

@@ -8,7 +8,13 @@ export interface Label {
 
 export type Stmt =
   | { readonly kind: 'set'; readonly local: Local; readonly value: Expr }
-  | { readonly kind: 'store'; readonly op: string; readonly address: I32; readonly value: Expr; readonly offset: number }
+  | {
+      readonly kind: 'store';
+      readonly op: string;
+      readonly address: I32;
+      readonly value: Expr;
+      readonly offset: number;
+    }
   | { readonly kind: 'call'; readonly callee: Callable; readonly args: readonly Expr[] }
   | { readonly kind: 'if'; readonly cond: I32; readonly then: readonly Stmt[]; readonly else: readonly Stmt[] }
   | { readonly kind: 'block' | 'loop'; readonly label: Label; readonly body: readonly Stmt[] }
@@ -128,7 +134,11 @@ export class Body {
     const other: Label = { kind: 'block' };
     let body: Stmt[] = [{ kind: 'brTable', index, labels, fallback: other }];
     cases.forEach((build, i) => {
-      body = [{ kind: 'block', label: labels[i], body }, ...this.#nested(build), { kind: 'br', label: end, cond: null }];
+      body = [
+        { kind: 'block', label: labels[i], body },
+        ...this.#nested(build),
+        { kind: 'br', label: end, cond: null },
+      ];
     });
     body = [{ kind: 'block', label: other, body }, ...this.#nested(fallback)];
     this.add({ kind: 'block', label: end, body });

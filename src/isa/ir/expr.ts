@@ -64,7 +64,10 @@ function bin32(op: string, fold?: Fold) {
   };
 }
 const un32 = (op: string) => (a: I32Like) => node('i32', `i32.${op}`, [c32(a)]);
-const load32 = (op: string) => (address: I32Like, offset = 0) => node('i32', `i32.${op}`, [c32(address)], offset);
+const load32 =
+  (op: string) =>
+  (address: I32Like, offset = 0) =>
+    node('i32', `i32.${op}`, [c32(address)], offset);
 
 /** i32 instructions; `_s`/`_u` as in WebAssembly. */
 export const i32 = {
@@ -125,7 +128,10 @@ const bin64 =
   };
 const un64 = (op: string) => (a: I64Like) => node('i64', `i64.${op}`, [c64(a)]);
 const cmp64 = (op: string) => (a: I64Like, b: I64Like) => node('i32', `i64.${op}`, [c64(a), c64(b)]);
-const load64 = (op: string) => (address: I32Like, offset = 0) => node('i64', `i64.${op}`, [c32(address)], offset);
+const load64 =
+  (op: string) =>
+  (address: I32Like, offset = 0) =>
+    node('i64', `i64.${op}`, [c32(address)], offset);
 
 export const i64 = {
   const: (value: bigint | number): I64 => c64(value),
@@ -266,14 +272,18 @@ export function select<T extends ValType>(cond: I32, a: Expr<T>, b: Expr<T>): Ex
 }
 
 /** A call with a result. Calls without one are statements: Body.do(). */
-export function call<T extends ValType>(callee: Callable & { result: T }, ...args: (Expr | number | bigint)[]): Expr<T> {
+export function call<T extends ValType>(
+  callee: Callable & { result: T },
+  ...args: (Expr | number | bigint)[]
+): Expr<T> {
   return { type: callee.result, op: 'call', args: callArgs(callee, args), imm: 0, callee };
 }
 
 export function callArgs(callee: Callable, args: (Expr | number | bigint)[]): Expr[] {
   if (args.length !== callee.params.length) throw new Error(`${callee.name}: ${args.length} arguments`);
   return args.map((a, i) => {
-    const e = typeof a === 'number' || typeof a === 'bigint' ? (callee.params[i] === 'i64' ? c64(a) : c32(Number(a))) : a;
+    const e =
+      typeof a === 'number' || typeof a === 'bigint' ? (callee.params[i] === 'i64' ? c64(a) : c32(Number(a))) : a;
     if (e.type !== callee.params[i]) throw new Error(`${callee.name}: argument ${i} is ${e.type}`);
     return e;
   });
