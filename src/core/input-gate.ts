@@ -57,6 +57,11 @@ export class InputGate {
     this.#receivers.set(kind, receiver);
   }
 
+  /** Whether this machine has a device for inputs of `kind`. */
+  takes(kind: InputKind): boolean {
+    return this.#receivers.has(kind);
+  }
+
   /** For sessions only: delivers an input now. The machine must be between instructions. */
   admit(kind: InputKind, payload: Uint8Array): void {
     const receiver = this.#receivers.get(kind);

@@ -1,7 +1,7 @@
-import type { MmioBus, Width } from '../core/bus.js';
+import type { Width } from '../core/bus.js';
 import type { Clock, Tick } from '../core/clock.js';
 import { EXCEPTION, FLAG, STATE } from '../isa/cpu-state.js';
-import type { CpuCode } from './code.js';
+import type { CpuOptions } from './cpu-options.js';
 import { BlockCache } from './interpreter/block-cache.js';
 import { SYSTEM_NUMBERS } from './interpreter/generic-context.js';
 import { GuestMemory } from './memory/guest-memory.js';
@@ -9,33 +9,11 @@ import { LAYOUT } from './memory/layout.js';
 import { PageWalker } from './memory/page-walk.js';
 import { engineMemoryPages, PhysicalMemory } from './memory/physical.js';
 import { CpuStateView } from './state/cpu-state-view.js';
-import type { CpuidConfig } from './system/cpuid.js';
 import { CpuSystem } from './system/cpu-system.js';
 import { Breakpoints } from './system/breakpoints.js';
 import { DR6 } from './system/control-bits.js';
 import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
-
-/** The I/O port space as the CPU sees it. */
-export interface IoSpace {
-  read(port: number, width: Width): number;
-  write(port: number, value: number, width: Width): void;
-  /** True when this access needs no I/O permission (the backdoor port, if the policy says so). */
-  exempt(port: number, width: Width, isRead: boolean): boolean;
-}
-
-export interface CpuOptions {
-  readonly code: CpuCode;
-  readonly ramBytes: number;
-  readonly mmio: MmioBus;
-  readonly io: IoSpace;
-  readonly nsPerTick: number;
-  readonly cpuid: CpuidConfig;
-  /** INTA cycle: vector of the pending external interrupt. */
-  readonly acknowledge: () => number;
-  /** x87 error output, wired to IRQ 13. */
-  readonly onFerr: (level: boolean) => void;
-}
 
 /** The largest slice one call of the interpreter runs; fits an i32. */
 const MAX_SLICE = 0x4000_0000;
@@ -230,7 +208,10 @@ export class Cpu implements Clock {
   /** Something could wake a halted CPU now. */
   get wakeable(): boolean {
     const { state } = this;
-    return (this.interruptPending && (state.eflagsRest & FLAG.IF) !== 0) || (state.nmiPending !== 0 && state.nmiBlocked === 0);
+    return (
+      (this.interruptPending && (state.eflagsRest & FLAG.IF) !== 0) ||
+      (state.nmiPending !== 0 && state.nmiBlocked === 0)
+    );
   }
 
   get halted(): boolean {

@@ -250,10 +250,7 @@ export class BackdoorControl implements BackdoorService {
       gatekeeper.counters.recordingStarted(prepared.number, rule, this.#boundary);
       this.#nested = 0;
       this.#phases = [];
-      session.atBoundary(() => {
-        const { file } = prepared.begin();
-        events.recordingStarted(name, file, by);
-      });
+      session.atBoundary(() => unlessHostFails(() => events.recordingStarted(name, prepared.begin().file, by)));
       return { status: STATUS.OK, ebx: prepared.number, ...tickRegisters(this.#boundary) };
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
@@ -274,8 +271,10 @@ export class BackdoorControl implements BackdoorService {
     }
     session.atBoundary(() => {
       if (control.active?.id !== active.id) return;
-      const { name, file } = control.stop('stopped', by);
-      events.recordingStopped(name, file, by);
+      unlessHostFails(() => {
+        const { name, file } = control.stop('stopped', by);
+        events.recordingStopped(name, file, by);
+      });
     });
     return reply;
   }
@@ -309,6 +308,15 @@ export class BackdoorControl implements BackdoorService {
     const data = offered.subarray(0, request.edi);
     this.#offers.set(request.ebx, offered.subarray(data.length));
     return { status: STATUS.OK, ecx: data.length, data };
+  }
+}
+
+/** The guest has its answer already; the listener for failures hears of what the host could not do. */
+function unlessHostFails(work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (!(error instanceof CodedError)) throw error;
   }
 }
 

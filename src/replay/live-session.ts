@@ -73,7 +73,7 @@ export class LiveSession {
   run(until: Tick): MachineStop | null {
     this.#boundary();
     this.#admitInputs();
-    const stop = this.machine.run(Math.min(until, this.#recorder?.nextDigest ?? Infinity));
+    const stop = this.machine.run(Math.min(until, this.#recorder?.nextDigest ?? Infinity), true);
     this.#boundary();
     return stop;
   }

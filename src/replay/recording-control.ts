@@ -32,8 +32,10 @@ export interface RecordingControlOptions {
   /** Set when this run went live from a replay. */
   readonly parent?: ParentReference;
   readonly signer?: Signer;
-  /** A recording has ended, for whatever reason. */
-  readonly onEnded: (recording: ActiveRecording) => void;
+  /** The file has grown by that much. */
+  readonly onGrown: (recording: ActiveRecording, bytes: number) => void;
+  /** A recording has ended; `isComplete` unless a write failed. */
+  readonly onEnded: (recording: ActiveRecording, isComplete: boolean) => void;
   /** A write failed: the recording has ended where it was. */
   readonly onFailure: (recording: ActiveRecording, error: CodedError) => void;
 }
@@ -66,12 +68,21 @@ export interface ActiveRecording {
 export interface PreparedRecording {
   /** What guests know it by: 1, 2, 3... within a run. */
   readonly number: number;
+  /** Throws HOST_IO when the file cannot be written; then nothing is being recorded. */
   begin(): ActiveRecording;
 }
 
 interface Active extends ActiveRecording {
   readonly recorder: Recorder;
   readonly sink: RecordingFile;
+  /** Bytes of the file that onGrown was told of. */
+  reportedBytes: number;
+}
+
+/** A recording that a limit of the policy's ended. */
+export interface LimitedRecording {
+  readonly recording: ActiveRecording;
+  readonly reason: string;
 }
 
 /** Starts, marks, flushes and ends recordings of a live session. One at a time. Knows nothing of policy. */
@@ -95,7 +106,7 @@ export class RecordingControl {
     return this.#count;
   }
 
-  /** Starts a recording at the present boundary. Throws STATE when one is running, HOST_IO when the file cannot be made. */
+  /** Starts a recording at the present boundary. Throws STATE when one is running, HOST_IO when it cannot be written. */
   start(request: StartRequest): ActiveRecording {
     return this.prepare(request).begin();
   }
@@ -141,7 +152,7 @@ export class RecordingControl {
     });
     const recorder = new Recorder(session.machine, writer);
     session.attach(recorder);
-    this.#active = {
+    const active: Active = {
       id,
       number,
       name: request.name,
@@ -150,28 +161,47 @@ export class RecordingControl {
       file: sink.file,
       recorder,
       sink,
+      reportedBytes: 0,
       endTick: request.endTick ?? null,
       maxBytes: request.maxBytes ?? null,
       get bytesWritten(): number {
         return writer.bytesWritten;
       },
     };
-    const active = this.#active;
-    this.flush();
+    this.#active = active;
+    this.#write(active, () => active.recorder.writer.flush());
     return active;
   }
 
-  /** Ends the recording at the present boundary and gives the file its name. */
+  /**
+   * Ends the recording at the present boundary and gives the file its name. Throws STATE when there is none, HOST_IO
+   * when the end could not be written; the recording has ended all the same.
+   */
   stop(reason: string, by?: string): ActiveRecording {
     const active = this.#require();
-    active.recorder.end(reason, by);
-    this.flush();
-    // Nothing is active when the last write failed.
-    if (this.#active !== null) {
+    this.#write(active, () => {
+      active.recorder.end(reason, by);
+      active.recorder.writer.flush();
       active.sink.finish();
-      this.#release();
-    }
+    });
+    this.#release(true);
     return active;
+  }
+
+  /** A failure ends the recording, with what was written kept as it is. */
+  #write(active: Active, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      active.sink.abandon();
+      this.#release(false);
+      this.options.onFailure(active, error);
+      throw error;
+    }
+    const grown = active.bytesWritten - active.reportedBytes;
+    active.reportedBytes = active.bytesWritten;
+    this.options.onGrown(active, grown);
   }
 
   #require(): Active {
@@ -179,11 +209,11 @@ export class RecordingControl {
     return this.#active;
   }
 
-  #release(): void {
+  #release(isComplete: boolean): void {
     const active = this.#require();
     this.#active = null;
     this.options.session.detach();
-    this.options.onEnded(active);
+    this.options.onEnded(active, isComplete);
   }
 
   /** Adds the state at this boundary to the recording: replay can begin there. */
@@ -197,13 +227,24 @@ export class RecordingControl {
     return this.#active?.endTick ?? Infinity;
   }
 
-  /** Ends a recording that has reached a limit of the policy's. Returns it, or null. */
-  enforceLimits(): ActiveRecording | null {
+  /** Ends a recording that has reached a limit of the policy's. Null when there is none, or when its end cannot be written. */
+  enforceLimits(): LimitedRecording | null {
     const active = this.#active;
     if (active === null) return null;
-    if (active.endTick !== null && this.options.session.tick >= active.endTick) return this.stop('limit: ticks');
-    if (active.maxBytes !== null && active.bytesWritten > active.maxBytes) return this.stop('limit: bytes');
-    return null;
+    if (active.endTick !== null && this.options.session.tick >= active.endTick) return this.#limit('limit: ticks');
+    if (active.maxBytes === null) return null;
+    // What waits is not compressed yet: only the file itself tells.
+    if (active.bytesWritten + active.recorder.writer.backlogBytes > active.maxBytes) this.flush();
+    return this.#active !== null && active.bytesWritten > active.maxBytes ? this.#limit('limit: bytes') : null;
+  }
+
+  #limit(reason: string): LimitedRecording | null {
+    try {
+      return { recording: this.stop(reason), reason };
+    } catch (error) {
+      if (error instanceof CodedError) return null;
+      throw error;
+    }
   }
 
   /** A new number for a phase. */
@@ -221,12 +262,10 @@ export class RecordingControl {
     const active = this.#active;
     if (active === null) return;
     try {
-      active.recorder.writer.flush();
+      this.#write(active, () => active.recorder.writer.flush());
     } catch (error) {
+      // The listener was told.
       if (!(error instanceof CodedError)) throw error;
-      active.sink.abandon();
-      this.#release();
-      this.options.onFailure(active, error);
     }
   }
 

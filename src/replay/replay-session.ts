@@ -1,8 +1,10 @@
+import { CodedError } from '../base/errors.js';
 import { toHex } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { AskKind, GateBackend } from '../core/input-gate.js';
 import type { EntryOf, LogEntry } from '../log/entries.js';
 import type { EntryCursor } from '../log/entry-cursor.js';
+import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { Machine, MachineStop } from '../machine/machine.js';
 import { compareDigests, logDigest } from './digests.js';
@@ -15,6 +17,9 @@ export type ReplayStop =
   | { readonly kind: 'mark'; readonly mark: EntryOf<'mark'> }
   | { readonly kind: 'end'; readonly reason: string }
   | { readonly kind: 'diverged'; readonly divergence: Divergence };
+
+/** What a label to run to may name: as for a live machine, a mark or the beginning of a phase. */
+const STOPPING_MARKS: ReadonlySet<MarkType> = new Set(['mark', 'begin', 'check', 'checkpoint']);
 
 /** Ticks between looks at the host, so that a long replay can report progress and be interrupted. */
 export const REPLAY_SLICE_TICKS = 5_000_000;
@@ -31,6 +36,8 @@ export class ReplaySession implements GateBackend {
   readonly #cursor: EntryCursor;
   #lastMark: string | null = null;
   #divergence: Divergence | null = null;
+  /** What ended the replay in the middle of an instruction. */
+  #failure: CodedError | null = null;
   #digests = 0;
   #ended: string | null = null;
   /** Called at each mark as it is passed. */
@@ -62,6 +69,10 @@ export class ReplaySession implements GateBackend {
   }
   get divergence(): Divergence | null {
     return this.#divergence;
+  }
+  /** Not one instruction more can follow: it diverged, or the recording made no sense. */
+  get isBroken(): boolean {
+    return this.#divergence !== null || this.#failure !== null;
   }
   /** Why the recording ended, once its end has been reached. */
   get ended(): string | null {
@@ -108,11 +119,13 @@ export class ReplaySession implements GateBackend {
 
   /** Runs to `until`, to the mark labelled `mark`, to the end or to a divergence, whichever is first. */
   run(until: Tick = Infinity, mark: string | null = null): ReplayStop {
+    if (this.#failure !== null) throw this.#failure;
     try {
       return this.#run(until, mark);
     } catch (e) {
-      if (!(e instanceof DivergenceError)) throw e;
-      return this.#diverged(e.divergence);
+      if (e instanceof DivergenceError) return this.#diverged(e.divergence);
+      if (e instanceof CodedError) this.#failure = e;
+      throw e;
     }
   }
 
@@ -171,6 +184,11 @@ export class ReplaySession implements GateBackend {
         });
       case 'input':
         this.#cursor.next();
+        if (!machine.gate.takes(entry.kind)) {
+          throw new CodedError('MISMATCH', `the recording has an input "${entry.kind}", for which this machine has no device`, {
+            where: `tick ${entry.tick}`,
+          });
+        }
         machine.admit(entry.kind, entry.payload);
         return null;
       case 'digest': {
@@ -193,9 +211,9 @@ export class ReplaySession implements GateBackend {
       }
       case 'mark':
         this.#cursor.next();
-        this.#lastMark = entry.label;
+        if (entry.type !== 'log') this.#lastMark = entry.label;
         this.onMark(entry);
-        return wanted !== null && entry.label === wanted && entry.type !== 'log' ? { kind: 'mark', mark: entry } : null;
+        return entry.label === wanted && STOPPING_MARKS.has(entry.type) ? { kind: 'mark', mark: entry } : null;
       case 'end':
         this.#ended = entry.reason;
         return { kind: 'end', reason: entry.reason };

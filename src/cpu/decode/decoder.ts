@@ -32,7 +32,14 @@ export interface Decoded {
 export type DecodeOutcome = 'ok' | 'short' | 'too-long';
 
 const MODRM16: readonly (readonly [number, number])[] = [
-  [3, 6], [3, 7], [5, 6], [5, 7], [6, -1], [7, -1], [5, -1], [3, -1],
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, -1],
+  [7, -1],
+  [5, -1],
+  [3, -1],
 ];
 
 const SEGMENT_PREFIX: Record<number, number> = { 0x26: ES, 0x2e: CS, 0x36: SS, 0x3e: DS, 0x64: FS, 0x65: GS };
@@ -40,8 +47,19 @@ const SEGMENT_PREFIX: Record<number, number> = { 0x26: ES, 0x2e: CS, 0x36: SS, 0
 /** Decodes from a byte window; reuses one result object. */
 export class Decoder {
   readonly result: Decoded = {
-    form: null, length: 0, opcode: 0, modrm: 0, segment: DS, base: -1, index: -1, scale: 0, displacement: 0,
-    immediate: 0, immediate2: 0, address32: true, repeat: 0,
+    form: null,
+    length: 0,
+    opcode: 0,
+    modrm: 0,
+    segment: DS,
+    base: -1,
+    index: -1,
+    scale: 0,
+    displacement: 0,
+    immediate: 0,
+    immediate2: 0,
+    address32: true,
+    repeat: 0,
   };
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;

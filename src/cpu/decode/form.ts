@@ -13,7 +13,11 @@ export interface Encoding {
   /** Opcode bytes this entry answers to: several for +r and +cc. */
   readonly opcodes: readonly number[];
   /** null: no ModRM. Otherwise which ModRM bytes match. */
-  readonly modrm: null | { readonly digit: number | null; readonly exact: readonly number[] | null; readonly mod: 'any' | 'register' | 'memory' };
+  readonly modrm: null | {
+    readonly digit: number | null;
+    readonly exact: readonly number[] | null;
+    readonly mod: 'any' | 'register' | 'memory';
+  };
 }
 
 /** One variant of an encoding: what a handler is generated for. */
@@ -31,7 +35,10 @@ const DIGIT = /^\/([0-7])$/;
 export function parseEncoding(instruction: Instruction): Encoding {
   const where = `${instruction.mnemonic} "${instruction.pattern}"`;
   const operands = parseOperands(instruction.operands);
-  let tokens = instruction.pattern.trim().split(/\s+/).flatMap((t) => t.match(/^[0-9A-F]{2}\+.+$/i) ? [t.slice(0, 2), t.slice(2)] : [t]);
+  let tokens = instruction.pattern
+    .trim()
+    .split(/\s+/)
+    .flatMap((t) => (t.match(/^[0-9A-F]{2}\+.+$/i) ? [t.slice(0, 2), t.slice(2)] : [t]));
   let mandatoryPrefix: Encoding['mandatoryPrefix'] = 'any';
   if (tokens[0] === 'NP') {
     mandatoryPrefix = 'none';

@@ -17,7 +17,10 @@ export interface OperandSpec {
   readonly fixed: number;
 }
 
-type Partial_ = Partial<Omit<OperandSpec, 'width' | 'memoryWidth'>> & { width: number | readonly [number, number]; memoryWidth?: number };
+type Partial_ = Partial<Omit<OperandSpec, 'width' | 'memoryWidth'>> & {
+  width: number | readonly [number, number];
+  memoryWidth?: number;
+};
 
 function spec(source: OperandSpec['source'], file: OperandSpec['file'], rest: Partial_): OperandSpec {
   const width = typeof rest.width === 'number' ? ([rest.width, rest.width] as const) : rest.width;
@@ -35,7 +38,18 @@ function spec(source: OperandSpec['source'], file: OperandSpec['file'], rest: Pa
 }
 
 const V = [16, 32] as const;
-const SIZE: Record<string, number | readonly [number, number]> = { b: 8, w: 16, d: 32, v: V, z: V, q: 64, t: 80, dq: 128, '': 0, p: V };
+const SIZE: Record<string, number | readonly [number, number]> = {
+  b: 8,
+  w: 16,
+  d: 32,
+  v: V,
+  z: V,
+  q: 64,
+  t: 80,
+  dq: 128,
+  '': 0,
+  p: V,
+};
 
 function build(): Map<string, OperandSpec> {
   const map = new Map<string, OperandSpec>();
@@ -66,7 +80,9 @@ function build(): Map<string, OperandSpec> {
   map.set('Dd', spec('reg', 'debug', { width: 32 }));
   map.set('1', spec('fixed', 'constant', { width: 8, fixed: 1 }));
   map.set('3', spec('fixed', 'constant', { width: 8, fixed: 3 }));
-  ['AL', 'CL', 'DL', 'BL', 'AH', 'CH', 'DH', 'BH'].forEach((n, i) => map.set(n, spec('fixed', 'gpr', { width: 8, fixed: i })));
+  ['AL', 'CL', 'DL', 'BL', 'AH', 'CH', 'DH', 'BH'].forEach((n, i) =>
+    map.set(n, spec('fixed', 'gpr', { width: 8, fixed: i })),
+  );
   ['AX', 'CX', 'DX', 'BX', 'SP', 'BP', 'SI', 'DI'].forEach((n, i) => {
     map.set(n, spec('fixed', 'gpr', { width: 16, fixed: i }));
     map.set(`E${n}`, spec('fixed', 'gpr', { width: 32, fixed: i }));

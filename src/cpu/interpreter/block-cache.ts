@@ -108,7 +108,15 @@ export class BlockCache {
         }
       }
     }
-    return this.#decode({ eip, linear, host, device: host === 0 ? this.options.devicePhysical() : 0, limit, flat, code32 });
+    return this.#decode({
+      eip,
+      linear,
+      host,
+      device: host === 0 ? this.options.devicePhysical() : 0,
+      limit,
+      flat,
+      code32,
+    });
   }
 
   #publish(block: Block, mode: number): void {
@@ -291,7 +299,8 @@ export class BlockCache {
     const handler = this.options.handlers[form.id];
     assert(handler !== undefined, 'form without handler');
     // Hot forms assume flat segments, which FS and GS need not be, and 32-bit addresses.
-    const hot = flat && code32 && d.segment <= DS && d.address32
+    const hot =
+      flat && code32 && d.segment <= DS && d.address32
         ? handler.hot + (handler.perCondition ? d.opcode & 15 : 0)
         : SPECIAL.GENERIC;
     view.setUint16(at + RECORD.hot, hot, true);
@@ -313,7 +322,8 @@ export class BlockCache {
     let immediate = d.immediate;
     for (const o of operands) {
       const width = o.width[form.operandSize === 32 ? 1 : 0];
-      if (o.source === 'rm' && !form.memory) view.setUint16(at + RECORD.rm, fixedSlot(o.file, width, d.modrm & 7), true);
+      if (o.source === 'rm' && !form.memory)
+        view.setUint16(at + RECORD.rm, fixedSlot(o.file, width, d.modrm & 7), true);
       else if (o.source === 'reg') view.setUint16(at + RECORD.reg, fixedSlot(o.file, width, (d.modrm >> 3) & 7), true);
       else if (o.source === 'opcode') view.setUint16(at + RECORD.reg, fixedSlot(o.file, width, d.opcode & 7), true);
       else if (o.source === 'relative') immediate = offset + d.length + d.immediate;

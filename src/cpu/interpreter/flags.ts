@@ -125,7 +125,12 @@ export class CellFlags implements FlagSemantics {
     const bit = (flag: number): I32 | undefined =>
       mask & flag ? i32.and(i32.shr_u(value, Math.clz32(1) - Math.clz32(flag)), 1) : undefined;
     this.set({
-      cf: bit(FLAG.CF), pf: bit(FLAG.PF), af: bit(FLAG.AF), zf: bit(FLAG.ZF), sf: bit(FLAG.SF), of: bit(FLAG.OF),
+      cf: bit(FLAG.CF),
+      pf: bit(FLAG.PF),
+      af: bit(FLAG.AF),
+      zf: bit(FLAG.ZF),
+      sf: bit(FLAG.SF),
+      of: bit(FLAG.OF),
     });
   }
 

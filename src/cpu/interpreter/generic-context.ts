@@ -7,9 +7,7 @@ import type { Operand, SegmentRef, Semantics, SystemRoutine, Width } from '../..
 import { SYSTEM_ROUTINES } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
 import type { AccessBytes } from '../memory/access.js';
-import {
-  checkCodeLimit, faulted, probeSegmentWrite, raiseFault, readSegment, writeSegment,
-} from '../memory/access.js';
+import { checkCodeLimit, faulted, probeSegmentWrite, raiseFault, readSegment, writeSegment } from '../memory/access.js';
 import { CellFlags } from './flags.js';
 import type { FormOperand } from './operand.js';
 import { formOperands, formWidth } from './operand.js';
@@ -239,10 +237,7 @@ export class GenericContext extends RecordContext implements Semantics {
     const o = op as FormOperand;
     if (o.spec.source === 'offset') return this.field32('displacement');
     const sum = i32.add(
-      i32.add(
-        i32.load(this.field16('rm')),
-        i32.shl(i32.load(this.field16('index')), this.field8('scale')),
-      ),
+      i32.add(i32.load(this.field16('rm')), i32.shl(i32.load(this.field16('index')), this.field8('scale'))),
       this.field32('displacement'),
     );
     return this.let(i32.and(sum, this.field32('addressMask')));
@@ -290,7 +285,7 @@ export class GenericContext extends RecordContext implements Semantics {
   }
 
   protected readMemory(segment: I32, offset: I32, bytes: AccessBytes): Expr {
-    const value = this.let(call(readSegment[bytes] as typeof readSegment[4], segment, offset));
+    const value = this.let(call(readSegment[bytes] as (typeof readSegment)[4], segment, offset));
     this.checkFault();
     return value;
   }

@@ -20,7 +20,8 @@ export class HandlerSignatures {
     const shown = operands.some((o) => o.width[0] !== o.width[1] || o.memoryWidth[0] !== o.memoryWidth[1]);
     // Where all operands are bytes, words or registers of fixed size the operand size can still matter (far
     // transfers, descriptor tables, stack): only plain byte operations are known not to depend on it.
-    const plain = operands.length > 0 && operands.every((o) => o.file === 'xmm' || o.file === 'mmx' || o.width[0] === 8);
+    const plain =
+      operands.length > 0 && operands.every((o) => o.file === 'xmm' || o.file === 'mmx' || o.width[0] === 8);
     // Of the x87 only FLDENV and its kin depend on it, which have an operand without a width.
     const x87 = instruction.options.unit === 'x87' && operands.every((o) => o.width[0] !== 0);
     const free = !shown && (plain || x87);

@@ -43,7 +43,9 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
     if (known !== undefined) return known;
     const slot = table.length;
     slots.set(signature, slot);
-    ends.push(form.encoding.instruction.options.branch === true || form.encoding.instruction.options.string !== undefined);
+    ends.push(
+      form.encoding.instruction.options.branch === true || form.encoding.instruction.options.string !== undefined,
+    );
     table.push(genericHandler(form, () => (ends[slot] = true)));
     return slot;
   });

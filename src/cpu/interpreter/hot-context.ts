@@ -5,7 +5,15 @@ import { call, i32 } from '../../isa/ir/expr.js';
 import type { Operand, Width } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
 import type { AccessBytes } from '../memory/access.js';
-import { ACCESS, faulted, probeLinearWrite, readLinear, tlbAddress, withinPage, writeLinear } from '../memory/access.js';
+import {
+  ACCESS,
+  faulted,
+  probeLinearWrite,
+  readLinear,
+  tlbAddress,
+  withinPage,
+  writeLinear,
+} from '../memory/access.js';
 import { TLB_BIAS, TLB_FAST } from '../memory/layout.js';
 import { GenericContext } from './generic-context.js';
 import type { FormOperand } from './operand.js';
@@ -204,7 +212,11 @@ export class HotContext extends GenericContext {
       });
       const from = i32.add(blockEip, this.field16('offset'));
       const samePage = i32.eqz(i32.shr_u(i32.xor(from, to), 12));
-      this.if(samePage, () => this.set(linkFrom, rec), () => this.set(linkFrom, i32.const(0)));
+      this.if(
+        samePage,
+        () => this.set(linkFrom, rec),
+        () => this.set(linkFrom, i32.const(0)),
+      );
     } else this.set(linkFrom, i32.const(0));
     this.set(eip, to);
     this.br(lookup);
@@ -213,5 +225,4 @@ export class HotContext extends GenericContext {
   override loadMemory(_segment: unknown, offset: I32, width: Width): I32 {
     return this.readMemory(i32.const(0), offset, (width / 8) as AccessBytes) as I32;
   }
-
 }

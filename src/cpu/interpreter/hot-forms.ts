@@ -8,8 +8,33 @@ import { formOperands } from './operand.js';
 const ALL_WIDTHS = new Set(['MOV', 'CMP', 'TEST', 'MOVZX', 'MOVSX']);
 const BYTE_AND_DWORD = new Set(['ADD', 'OR', 'AND', 'SUB', 'XOR', 'SHL', 'SHR', 'SAR', 'SETcc']);
 const DWORD = new Set([
-  'ADC', 'SBB', 'INC', 'DEC', 'NEG', 'NOT', 'LEA', 'PUSH', 'POP', 'CALL', 'RET', 'JMP', 'Jcc', 'CMOVcc', 'ROL', 'ROR',
-  'IMUL', 'MUL', 'LEAVE', 'CWD/CDQ', 'NOP', 'BT', 'BSF', 'BSR', 'SHLD', 'SHRD', 'XCHG',
+  'ADC',
+  'SBB',
+  'INC',
+  'DEC',
+  'NEG',
+  'NOT',
+  'LEA',
+  'PUSH',
+  'POP',
+  'CALL',
+  'RET',
+  'JMP',
+  'Jcc',
+  'CMOVcc',
+  'ROL',
+  'ROR',
+  'IMUL',
+  'MUL',
+  'LEAVE',
+  'CWD/CDQ',
+  'NOP',
+  'BT',
+  'BSF',
+  'BSR',
+  'SHLD',
+  'SHRD',
+  'XCHG',
 ]);
 
 /** Width of the first operand of integer data, bits. */

@@ -114,7 +114,13 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
               checkStraddle(c, v, resync);
               c.br(dispatch);
             };
-            const cases = [generic, refetch, refetch, straddle, ...hotCases.map((h) => () => c.emitHot(h.form, h.condition))];
+            const cases = [
+              generic,
+              refetch,
+              refetch,
+              straddle,
+              ...hotCases.map((h) => () => c.emitHot(h.form, h.condition)),
+            ];
             c.switch(
               i32.load16_u(v.rec, RECORD.hot),
               cases.map((emit) => () => c.scoped(emit)),

@@ -10,7 +10,15 @@ export interface FormOperand extends Operand {
 }
 
 const KIND: Record<OperandSpec['file'], Operand['kind']> = {
-  gpr: 'gpr', segment: 'segment', control: 'control', debug: 'debug', mmx: 'mmx', xmm: 'xmm', st: 'st', memory: 'memory', constant: 'immediate',
+  gpr: 'gpr',
+  segment: 'segment',
+  control: 'control',
+  debug: 'debug',
+  mmx: 'mmx',
+  xmm: 'xmm',
+  st: 'st',
+  memory: 'memory',
+  constant: 'immediate',
 };
 
 export function formOperands(form: Form): FormOperand[] {
@@ -41,7 +49,10 @@ export function formWidth(form: Form): 8 | 16 | 32 {
   const which = form.operandSize === 32 ? 1 : 0;
   for (const spec of form.encoding.operands) {
     const width = spec.width[which];
-    if ((spec.file === 'gpr' || spec.file === 'memory' || spec.file === 'constant') && (width === 8 || width === 16 || width === 32)) {
+    if (
+      (spec.file === 'gpr' || spec.file === 'memory' || spec.file === 'constant') &&
+      (width === 8 || width === 16 || width === 32)
+    ) {
       return width;
     }
   }

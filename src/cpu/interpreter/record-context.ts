@@ -111,4 +111,3 @@ export function storeSlot(b: Body, slot: I32, width: number, value: I32): void {
   else if (width === 16) b.store16(slot, value);
   else b.store(slot, value);
 }
-

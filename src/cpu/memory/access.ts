@@ -34,10 +34,18 @@ const INT = (bytes: number): AccessType<'i32'> => ({
   zero: i32.const(0),
 });
 const LONG: AccessType<'i64'> = {
-  type: 'i64', bytes: 8, load: i64.load, store: (b, a, v, o) => b.store64(a, v, o), zero: i64.const(0n),
+  type: 'i64',
+  bytes: 8,
+  load: i64.load,
+  store: (b, a, v, o) => b.store64(a, v, o),
+  zero: i64.const(0n),
 };
 const VECTOR: AccessType<'v128'> = {
-  type: 'v128', bytes: 16, load: v128.load, store: (b, a, v, o) => b.storeV128(a, v, o), zero: v128.const(new Array<number>(16).fill(0)),
+  type: 'v128',
+  bytes: 16,
+  load: v128.load,
+  store: (b, a, v, o) => b.storeV128(a, v, o),
+  zero: v128.const(new Array<number>(16).fill(0)),
 };
 export const ACCESS = { 1: INT(1), 2: INT(2), 4: INT(4), 8: LONG, 16: VECTOR } as const;
 export type AccessBytes = keyof typeof ACCESS;
@@ -96,7 +104,11 @@ function makeRead<N extends AccessBytes>(bytes: N): Routine & { result: TypeOf<N
 
 /** readLinear[n](linear): n bytes with the current privilege. */
 export const readLinear = {
-  1: makeRead(1), 2: makeRead(2), 4: makeRead(4), 8: makeRead(8), 16: makeRead(16),
+  1: makeRead(1),
+  2: makeRead(2),
+  4: makeRead(4),
+  8: makeRead(8),
+  16: makeRead(16),
 };
 
 /** probeLinearWrite(linear, bytes): raises what a write would raise. At most one page boundary is crossed. */
@@ -176,7 +188,11 @@ function makeWrite<N extends AccessBytes>(bytes: N): Routine {
 
 /** writeLinear[n](linear, value). */
 export const writeLinear = {
-  1: makeWrite(1), 2: makeWrite(2), 4: makeWrite(4), 8: makeWrite(8), 16: makeWrite(16),
+  1: makeWrite(1),
+  2: makeWrite(2),
+  4: makeWrite(4),
+  8: makeWrite(8),
+  16: makeWrite(16),
 };
 
 /** raise(vector, errorCode): leaves a fault pending. */
@@ -189,38 +205,47 @@ export const raiseFault = routine('raiseFault', ['i32', 'i32'], null, (b, vector
  * checkSegment(segment, offset, bytes, write): limit and type checks of SDM 3, 5.3-5.5; raises #GP(0) or #SS(0).
  * Skipped by callers when the segment is known to be flat.
  */
-export const checkSegment = routine('checkSegment', ['i32', 'i32', 'i32', 'i32'], null, (b, segment, offset, bytes, write) => {
-  const access = b.let(i32.load(i32.shl(segment, 2), STATE.segAccess));
-  const limit = b.let(i32.load(i32.shl(segment, 2), STATE.segLimit));
-  const last = b.let(i32.add(offset, i32.sub(bytes, 1)));
-  const bad = b.var(i32.lt_u(last, offset));
-  const typed = i32.and(
-    i32.and(i32.load(STATE.cr0), 1),
-    i32.eqz(i32.and(i32.load(STATE.eflagsRest), FLAG.VM)),
-  );
-  const isCode = i32.and(access, 8);
-  b.if(typed, () => {
-    // Null, not writable, or execute-only.
-    b.set(bad, i32.or(bad, i32.ne(i32.and(access, 0x10000), 0)));
+export const checkSegment = routine(
+  'checkSegment',
+  ['i32', 'i32', 'i32', 'i32'],
+  null,
+  (b, segment, offset, bytes, write) => {
+    const access = b.let(i32.load(i32.shl(segment, 2), STATE.segAccess));
+    const limit = b.let(i32.load(i32.shl(segment, 2), STATE.segLimit));
+    const last = b.let(i32.add(offset, i32.sub(bytes, 1)));
+    const bad = b.var(i32.lt_u(last, offset));
+    const typed = i32.and(i32.and(i32.load(STATE.cr0), 1), i32.eqz(i32.and(i32.load(STATE.eflagsRest), FLAG.VM)));
+    const isCode = i32.and(access, 8);
+    b.if(typed, () => {
+      // Null, not writable, or execute-only.
+      b.set(bad, i32.or(bad, i32.ne(i32.and(access, 0x10000), 0)));
+      b.if(
+        write,
+        () => b.set(bad, i32.or(bad, i32.ne(i32.and(access, 0x0a), 0x02))),
+        () => b.set(bad, i32.or(bad, i32.eq(i32.and(access, 0x0a), 0x08))),
+      );
+    });
     b.if(
-      write,
-      () => b.set(bad, i32.or(bad, i32.ne(i32.and(access, 0x0a), 0x02))),
-      () => b.set(bad, i32.or(bad, i32.eq(i32.and(access, 0x0a), 0x08))),
+      i32.and(i32.eqz(isCode), i32.ne(i32.and(access, 4), 0)),
+      () => {
+        const top = select(i32.and(access, 0x4000), i32.const(-1), i32.const(0xffff));
+        b.set(bad, i32.or(bad, i32.or(i32.le_u(offset, limit), i32.gt_u(last, top))));
+      },
+      () => b.set(bad, i32.or(bad, i32.gt_u(last, limit))),
     );
-  });
-  b.if(
-    i32.and(i32.eqz(isCode), i32.ne(i32.and(access, 4), 0)),
-    () => {
-      const top = select(i32.and(access, 0x4000), i32.const(-1), i32.const(0xffff));
-      b.set(bad, i32.or(bad, i32.or(i32.le_u(offset, limit), i32.gt_u(last, top))));
-    },
-    () => b.set(bad, i32.or(bad, i32.gt_u(last, limit))),
-  );
-  b.if(bad, () => b.do(raiseFault, select(i32.eq(segment, SS), i32.const(EXCEPTION.SS), i32.const(EXCEPTION.GP)), 0));
-});
+    b.if(bad, () => b.do(raiseFault, select(i32.eq(segment, SS), i32.const(EXCEPTION.SS), i32.const(EXCEPTION.GP)), 0));
+  },
+);
 
 /** Segment checks unless the engine knows the segment to be flat; returns the linear address. */
-function linearOf(b: Body, segment: Local<'i32'>, offset: Local<'i32'>, bytes: I32 | number, write: number, fail: () => void): I32 {
+function linearOf(
+  b: Body,
+  segment: Local<'i32'>,
+  offset: Local<'i32'>,
+  bytes: I32 | number,
+  write: number,
+  fail: () => void,
+): I32 {
   b.if(i32.or(i32.gt_u(segment, 3), i32.eqz(i32.load(STATE.flat))), () => {
     b.do(checkSegment, segment, offset, bytes, write);
     b.if(faulted(), fail);
@@ -237,7 +262,11 @@ function makeSegmentRead<N extends AccessBytes>(bytes: N): Routine & { result: T
 }
 /** readSegment[n](segment, offset). */
 export const readSegment = {
-  1: makeSegmentRead(1), 2: makeSegmentRead(2), 4: makeSegmentRead(4), 8: makeSegmentRead(8), 16: makeSegmentRead(16),
+  1: makeSegmentRead(1),
+  2: makeSegmentRead(2),
+  4: makeSegmentRead(4),
+  8: makeSegmentRead(8),
+  16: makeSegmentRead(16),
 };
 
 function makeSegmentWrite(bytes: AccessBytes): Routine {
@@ -248,14 +277,23 @@ function makeSegmentWrite(bytes: AccessBytes): Routine {
 }
 /** writeSegment[n](segment, offset, value). */
 export const writeSegment = {
-  1: makeSegmentWrite(1), 2: makeSegmentWrite(2), 4: makeSegmentWrite(4), 8: makeSegmentWrite(8), 16: makeSegmentWrite(16),
+  1: makeSegmentWrite(1),
+  2: makeSegmentWrite(2),
+  4: makeSegmentWrite(4),
+  8: makeSegmentWrite(8),
+  16: makeSegmentWrite(16),
 };
 
 /** probeSegmentWrite(segment, offset, bytes). */
-export const probeSegmentWrite = routine('probeSegmentWrite', ['i32', 'i32', 'i32'], null, (b, segment, offset, bytes) => {
-  const linear = linearOf(b, segment, offset, bytes, 1, () => b.return());
-  b.do(probeLinearWrite, linear, bytes);
-});
+export const probeSegmentWrite = routine(
+  'probeSegmentWrite',
+  ['i32', 'i32', 'i32'],
+  null,
+  (b, segment, offset, bytes) => {
+    const linear = linearOf(b, segment, offset, bytes, 1, () => b.return());
+    b.do(probeLinearWrite, linear, bytes);
+  },
+);
 
 /** checkCodeLimit(target): #GP(0) beyond the CS limit. */
 export const checkCodeLimit = routine('checkCodeLimit', ['i32'], null, (b, target) => {

@@ -7,7 +7,6 @@ import type { PhysicalMemory } from './physical.js';
 import { Tlb } from './tlb.js';
 import { GuestFault } from '../system/guest-fault.js';
 
-
 /** Linear addresses: translation on TLB misses for the interpreter, and accesses by system routines. */
 export class GuestMemory implements LinearMemory {
   readonly tlb: Tlb;

@@ -57,5 +57,5 @@ export const TLB_BIAS = 4095;
 
 /** Entry that maps the linear page of `linear` to the engine-memory page at `host`. */
 export function tlbEntry(linear: number, host: number, tag: number): number {
-  return ((host - 4096 - (linear & ~0xfff)) | tag) | 0;
+  return (host - 4096 - (linear & ~0xfff)) | tag | 0;
 }

@@ -143,7 +143,7 @@ export class PhysicalMemory {
   /** Bytes at a physical address; devices read as if byte by byte. */
   read(physical: number, count: number): Uint8Array {
     const out = new Uint8Array(count);
-    for (let i = 0; i < count; ) {
+    for (let i = 0; i < count;) {
       const address = physical + i;
       const run = Math.min(count - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
       const host = this.host(address);
@@ -156,7 +156,7 @@ export class PhysicalMemory {
 
   /** Device DMA and loaders: like guest writes, but ROM can be filled with `force`. */
   write(physical: number, bytes: Uint8Array, force = false): void {
-    for (let i = 0; i < bytes.length; ) {
+    for (let i = 0; i < bytes.length;) {
       const address = physical + i;
       const run = Math.min(bytes.length - i, PAGE_SIZE - (address & (PAGE_SIZE - 1)));
       const host = this.host(address);

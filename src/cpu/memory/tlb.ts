@@ -113,7 +113,8 @@ export class Tlb {
   /** Writes to a physical page now need attention: fast write entries to it become careful ones. */
   demote(physicalPage: number): void {
     const writer = this.#writers[physicalPage];
-    if (writer === SEVERAL) for (let i = 0; i < this.#filledCount; i++) this.#demoteEntry(this.#filled[i], physicalPage);
+    if (writer === SEVERAL)
+      for (let i = 0; i < this.#filledCount; i++) this.#demoteEntry(this.#filled[i], physicalPage);
     else if (writer !== 0) this.#demoteEntry(writer - 1, physicalPage);
   }
 

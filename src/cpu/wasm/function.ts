@@ -5,7 +5,13 @@ import type { WasmBytes } from './binary.js';
 import { WasmBytes as Bytes } from './binary.js';
 import { MEMORY_OPS, PLAIN_OPS, SATURATING_OPS, SIMD_LANE_OPS, SIMD_MEMORY_OPS, SIMD_OPS } from './opcodes.js';
 
-export const VALTYPE_CODE: Readonly<Record<ValType, number>> = { i32: 0x7f, i64: 0x7e, f32: 0x7d, f64: 0x7c, v128: 0x7b };
+export const VALTYPE_CODE: Readonly<Record<ValType, number>> = {
+  i32: 0x7f,
+  i64: 0x7e,
+  f32: 0x7d,
+  f64: 0x7c,
+  v128: 0x7b,
+};
 
 /** Encodes one Body as the contents of a code-section entry. */
 export class FunctionEncoder {

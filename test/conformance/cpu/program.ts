@@ -27,7 +27,16 @@ export const AT = {
 
 /** Selectors of the GDT that every program finds. */
 export const SEL = {
-  code: 0x08, data: 0x10, userCode: 0x1b, userData: 0x23, tss: 0x28, code16: 0x30, data16: 0x38, expandDown: 0x40, smallCode: 0x48, otherTss: 0x50,
+  code: 0x08,
+  data: 0x10,
+  userCode: 0x1b,
+  userData: 0x23,
+  tss: 0x28,
+  code16: 0x30,
+  data16: 0x38,
+  expandDown: 0x40,
+  smallCode: 0x48,
+  otherTss: 0x50,
 } as const;
 
 const RAM_BYTES = 0x24_0000;
@@ -109,7 +118,10 @@ export class TestMachine {
   descriptor(selector: number, base: number, limit: number, access: number, flags: number): void {
     const at = AT.gdt + (selector & ~7);
     this.ram32(at, (base << 16) | (limit & 0xffff));
-    this.ram32(at + 4, (base & 0xff00_0000) | (flags << 20) | (limit & 0xf_0000) | (access << 8) | ((base >>> 16) & 0xff));
+    this.ram32(
+      at + 4,
+      (base & 0xff00_0000) | (flags << 20) | (limit & 0xf_0000) | (access << 8) | ((base >>> 16) & 0xff),
+    );
   }
   cell(offset: number, value: number): void {
     this.cpu.physical.view.setUint32(offset, value, true);
@@ -141,7 +153,8 @@ export class TestMachine {
     this.#tables();
     const real = mode === 'real' || mode === 'v86';
     const ring = mode === 'user' || mode === 'v86' ? 3 : 0;
-    if (real) for (const s of [ES, CS, SS, DS, FS, GS]) cpu.state.setSegment(s, 0, 0, 0xffff, mode === 'v86' ? 0xf3 : 0x93);
+    if (real)
+      for (const s of [ES, CS, SS, DS, FS, GS]) cpu.state.setSegment(s, 0, 0, 0xffff, mode === 'v86' ? 0xf3 : 0x93);
     else {
       cpu.state.setSegment(CS, ring === 3 ? SEL.userCode : SEL.code, 0, 0xffff_ffff, ring === 3 ? 0xc0fb : 0xc09b);
       const [selector, access] = ring === 3 ? [SEL.userData, 0xc0f3] : [SEL.data, 0xc093];

@@ -1,0 +1,24 @@
+import type { MmioBus, Width } from '../core/bus.js';
+import type { CpuCode } from './code.js';
+import type { CpuidConfig } from './system/cpuid.js';
+
+/** The I/O port space as the CPU sees it. */
+export interface IoSpace {
+  read(port: number, width: Width): number;
+  write(port: number, value: number, width: Width): void;
+  /** True when this access needs no I/O permission (the backdoor port, if the policy says so). */
+  exempt(port: number, width: Width, isRead: boolean): boolean;
+}
+
+export interface CpuOptions {
+  readonly code: CpuCode;
+  readonly ramBytes: number;
+  readonly mmio: MmioBus;
+  readonly io: IoSpace;
+  readonly nsPerTick: number;
+  readonly cpuid: CpuidConfig;
+  /** INTA cycle: vector of the pending external interrupt. */
+  readonly acknowledge: () => number;
+  /** x87 error output, wired to IRQ 13. */
+  readonly onFerr: (level: boolean) => void;
+}
