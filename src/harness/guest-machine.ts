@@ -5,7 +5,7 @@ import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.j
 import type { MachineStop } from '../machine/machine.js';
 import type { Pc } from '../machine/pc.js';
 import type { LiveSession } from '../replay/live-session.js';
-import type { RecordingControl } from '../replay/recording-control.js';
+import type { ActiveRecording, RecordingControl } from '../replay/recording-control.js';
 import { SerialConsole } from './console.js';
 import type { MachineEvents } from './machine-events.js';
 import type { Events } from './events.js';
@@ -55,7 +55,9 @@ export interface GuestMachineParts {
   /** Ticks between looks at the host. */
   readonly sliceTicks: number;
   /** Principal checks of the host's own requests. Throws DENIED. */
-  readonly authorize: (action: 'start' | 'stop' | 'mark', name: string) => void;
+  readonly authorize: (action: 'stop' | 'mark', name: string) => void;
+  /** Starts a recording for the host. Throws DENIED, STATE or HOST_IO. */
+  readonly start: (request: { readonly name: string; readonly reason: string }) => ActiveRecording;
   readonly setPolicy: (text: string) => void;
   readonly offer: (handle: number, bytes: Uint8Array) => void;
   /** Lets go of host files. */
@@ -66,7 +68,8 @@ export interface GuestMachineParts {
 const FLUSH_MS = 200;
 /** The event loop gets its turn this often. */
 const YIELD_MS = 20;
-const SCREEN_MS = 50;
+/** The screen is looked at this often. */
+const SCREEN_TICKS = 1_000_000;
 
 /** A live machine in the hands of a program: run it, type at it, look at it, record it. */
 export class GuestMachine {
@@ -121,6 +124,10 @@ export class GuestMachine {
 
   // ---- inputs
   typeSerial(text: string | Uint8Array, port = 0): void {
+    const { serialPorts } = this.#parts.pc.config;
+    if (!Number.isInteger(port) || port < 0 || port >= serialPorts) {
+      throw new CodedError('USAGE', `there is no serial port ${port}`, { hint: `0 to ${serialPorts - 1}; COM1 is 0` });
+    }
     const bytes = typeof text === 'string' ? utf8Encode(text) : text;
     const payload = new Uint8Array(1 + bytes.length);
     payload[0] = port;
@@ -167,7 +174,7 @@ export class GuestMachine {
 
   async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
     const { session, services, control, pacer } = this.#parts;
-    let matched: 'serial' | 'mark' | 'screen' | 'ticks' | null = null;
+    let matched: 'serial' | 'mark' | null = null;
     const match = (what: 'serial' | 'mark'): void => {
       matched = what;
       session.machine.requestBreak();
@@ -179,37 +186,30 @@ export class GuestMachine {
       if (label === until.mark) match('mark');
     };
     pacer?.start(this.tick);
-    let [lastFlush, lastYield, lastScreen] = [services.monotonicMs(), services.monotonicMs(), -Infinity];
+    let [lastFlush, lastYield] = [services.monotonicMs(), services.monotonicMs()];
+    const hasScreen = (): boolean => until.screen?.test(this.screenText()) === true;
+    let nextScreen = until.screen === undefined ? Infinity : this.tick;
     for (;;) {
-      const end = Math.min(
-        until.ticks ?? Infinity,
-        this.tick + this.#parts.sliceTicks,
-        Math.max(control.endTick, this.tick + 1),
-      );
-      if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
-      const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
-      const ended = control.enforceLimits();
-      if (ended !== null) {
-        this.#parts.events.emit('recording', {
-          state: 'stopped',
-          name: ended.name,
-          file: ended.file,
-          reason: 'limit of the policy',
-        });
+      if (signal?.aborted) return { kind: 'interrupted' };
+      if (this.tick >= nextScreen) {
+        if (hasScreen()) return { kind: 'matched', what: 'screen' };
+        nextScreen += SCREEN_TICKS;
       }
+      if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
+      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks, control.endTick, nextScreen);
+      const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
+      this.#enforceLimits();
       const now = services.monotonicMs();
       if (now - lastFlush >= FLUSH_MS) {
         control.flush();
         lastFlush = now;
       }
-      if (matched === null && until.screen !== undefined && now - lastScreen >= SCREEN_MS) {
-        lastScreen = now;
-        if (until.screen.test(this.screenText())) matched = 'screen';
-      }
       if (matched !== null) return { kind: 'matched', what: matched };
-      if (stop !== null && !(stop.kind === 'halted' && session.hasInput)) return this.#stopped(stop);
-      if (signal?.aborted) return { kind: 'interrupted' };
+      if (stop !== null && !(stop.kind === 'halted' && session.hasInput)) {
+        const reason = this.#stopped(stop);
+        return hasScreen() ? { kind: 'matched', what: 'screen' } : reason;
+      }
       const waitMs = pacer === null ? 0 : pacer.waitMs(this.tick + 1);
       if (waitMs > 0 || now - lastYield >= YIELD_MS) {
         onProgress?.(this.tick);
@@ -221,8 +221,21 @@ export class GuestMachine {
 
   /** A machine that ended takes its recording with it. */
   #stopped(stop: MachineStop): StopReason {
-    if (stop.kind !== 'halted' && this.#parts.control.active !== null) this.#end(stop.kind, undefined);
+    if (stop.kind === 'halted' || this.#parts.control.active === null) return stop;
+    try {
+      this.#end(stop.kind, undefined);
+    } catch (error) {
+      // The machine ended all the same; listeners were told of the recording.
+      if (!(error instanceof CodedError)) throw error;
+    }
     return stop;
+  }
+
+  #enforceLimits(): void {
+    const ended = this.#parts.control.enforceLimits();
+    if (ended === null) return;
+    const { recording, reason } = ended;
+    this.#parts.events.emit('recording', { state: 'stopped', name: recording.name, file: recording.file, reason });
   }
 
   #end(reason: string, by: string | undefined): string {
@@ -239,18 +252,17 @@ export class GuestMachine {
 
   /** Starts a recording here. Returns its id. */
   async startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string> {
-    this.#parts.authorize('start', options.name);
-    const { id, name, file } = this.#parts.control.start({
-      name: options.name,
-      reason: options.reason ?? '',
-      by: 'host:user',
-    });
-    this.#parts.events.emit('recording', { state: 'started', name, file, reason: options.reason ?? '' });
+    const reason = options.reason ?? '';
+    const { id, name, file } = this.#parts.start({ name: options.name, reason });
+    this.#parts.events.emit('recording', { state: 'started', name, file, reason });
     return id;
   }
 
   /** Sets a mark here; without a recording it is only reported to listeners. */
   async mark(label: string, value = 0): Promise<void> {
+    if (!Number.isSafeInteger(value) || value < 0) {
+      throw new CodedError('USAGE', `the value of a mark is ${value}`, { hint: 'a whole number, 0 or more' });
+    }
     this.#parts.authorize('mark', label);
     this.#parts.control.mark({ type: 'mark', label, value, by: 'host:user' }, this.tick);
     this.#parts.events.emit('mark', { label, value, tick: this.tick, by: 'host:user' });
@@ -266,7 +278,10 @@ export class GuestMachine {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#parts.control.active !== null) this.#end('closed', 'host:user');
-    this.#parts.release();
+    try {
+      if (this.#parts.control.active !== null) this.#end('closed', 'host:user');
+    } finally {
+      this.#parts.release();
+    }
   }
 }

@@ -8,12 +8,14 @@ import type { Pc } from '../machine/pc.js';
 import { createPc } from '../machine/pc.js';
 import { applyBoot, planBoot } from '../machine/boot.js';
 import { AuditLog } from '../policy/audit.js';
+import type { StartGrant } from '../policy/decision.js';
 import { Gatekeeper } from '../policy/gatekeeper.js';
 import type { Policy } from '../policy/policy.js';
 import { PolicyHolder } from '../policy/policy-holder.js';
 import type { GuestEvents } from '../replay/backdoor-control.js';
 import { BackdoorControl } from '../replay/backdoor-control.js';
 import { LiveSession } from '../replay/live-session.js';
+import type { ActiveRecording } from '../replay/recording-control.js';
 import { RecordingControl } from '../replay/recording-control.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
@@ -156,7 +158,11 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     ...(options.signingKey === undefined
       ? {}
       : { signer: services.createSigner(services.readText(options.signingKey), options.signingKey) }),
-    onEnded: (recording) => gatekeeper.counters.recordingEnded(recording.number, session.tick),
+    onGrown: (recording, bytes) => gatekeeper.counters.recordingGrew(recording.number, bytes),
+    onEnded: (recording, isComplete) => {
+      gatekeeper.counters.recordingEnded(recording.number, session.tick);
+      if (isComplete) finished.push(recording);
+    },
     onFailure: (recording, error) => {
       events.emit('recording', {
         state: 'failed',
@@ -167,6 +173,16 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
       if (holder.current.onFailure === 'stop-machine') pc.machine.end({ kind: 'powered-off' });
     },
   });
+  // Only what this run has made is its to delete.
+  const finished: ActiveRecording[] = [];
+  events.on('recording', ({ state }) => {
+    const { keepRecordings } = holder.current;
+    if (state !== 'stopped' || keepRecordings === null) return;
+    for (const { name, file } of finished.splice(0, Math.max(0, finished.length - keepRecordings))) {
+      if (!services.removeRecording(file)) continue;
+      events.emit('recording', { state: 'removed', name, file, reason: `the policy keeps ${keepRecordings}` });
+    }
+  });
   const backdoor = new BackdoorControl({
     session,
     control,
@@ -174,6 +190,14 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     hashing: services.hashing,
     events: guestEvents(events),
   });
+  if (epoch > 0) {
+    try {
+      authorizeHost(gatekeeper, session, control, 'goLive', '');
+    } catch (error) {
+      auditSink?.close();
+      throw error;
+    }
+  }
   pc.backdoor.service = backdoor;
   // A replay ran under the recorded policy's answer; the policy of this run takes effect as an input.
   const policyChanged = (): void => session.send('policy', Uint8Array.of(backdoor.allowsRing3() ? 1 : 0));
@@ -186,7 +210,14 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     events,
     pacer: options.pacing === true ? services.createPacer(pc.config.nsPerTick) : null,
     sliceTicks: options.sliceTicks ?? DEFAULT_SLICE_TICKS,
-    authorize: (action, name) => authorizeHost(gatekeeper, session, control, action, name),
+    authorize: (action, name) => void authorizeHost(gatekeeper, session, control, action, name),
+    start: ({ name, reason }) => {
+      const grant = authorizeHost(gatekeeper, session, control, 'start', name);
+      const rule = gatekeeper.lastRule;
+      const prepared = control.prepare({ name, reason, by: 'host:user', ...grant });
+      gatekeeper.counters.recordingStarted(prepared.number, rule, session.tick);
+      return prepared.begin();
+    },
     setPolicy: (text) => {
       const error = holder.replace(text, 'new policy');
       if (error !== null) throw error;
@@ -229,9 +260,9 @@ function authorizeHost(
   gatekeeper: Gatekeeper,
   session: LiveSession,
   control: RecordingControl,
-  action: 'start' | 'stop' | 'mark',
+  action: 'start' | 'stop' | 'mark' | 'goLive',
   name: string,
-): void {
+): StartGrant | null {
   const { active } = control;
   const decision = gatekeeper.ask({
     principal: { host: 'user' },
@@ -240,7 +271,7 @@ function authorizeHost(
     name,
     ...(active === null ? {} : { startedBy: active.startedBy }),
   });
-  if (decision.allow) return;
+  if (decision.allow) return decision.grant;
   throw new CodedError('DENIED', decision.reason, { hint: `rule ${decision.ruleId} of the policy` });
 }
 

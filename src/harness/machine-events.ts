@@ -3,7 +3,8 @@ import type { Tick } from '../core/clock.js';
 /** What listeners of a machine receive. */
 export interface MachineEvents {
   recording: {
-    readonly state: 'started' | 'stopped' | 'failed';
+    /** `removed`: the policy keeps fewer finished recordings than this run has made. */
+    readonly state: 'started' | 'stopped' | 'failed' | 'removed';
     readonly name: string;
     readonly file: string;
     readonly reason: string;

@@ -1,5 +1,6 @@
 import { CodedError } from '../base/errors.js';
 import type { Tick } from '../core/clock.js';
+import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import type { MarkType, ReelMeta } from '../log/meta.js';
 import { ReelReader } from '../log/reel-reader.js';
 import { parseMachineConfig } from '../machine/config.js';
@@ -7,23 +8,17 @@ import { createPc, type Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import { ReplaySession } from '../replay/replay-session.js';
 import { describeAsk } from '../replay/describe-ask.js';
+import { phasesOf, type RecordedPhase } from './phases.js';
 import { Replay } from './replay.js';
 import type { HostServices } from './services.js';
-import { VERDICTS } from './verdicts.js';
+
+export type { RecordedPhase };
 
 export interface RecordedMark {
   readonly label: string;
   readonly value: number;
   readonly tick: Tick;
   readonly type: MarkType;
-}
-
-export interface RecordedPhase {
-  readonly name: string;
-  readonly begin: Tick;
-  /** Null when the recording ends inside the phase. */
-  readonly end: Tick | null;
-  readonly verdict: 'pass' | 'fail' | 'skip' | null;
 }
 
 export type Verification =
@@ -84,6 +79,12 @@ export class Recording {
   #session(): { pc: Pc; session: ReplaySession } {
     const { services, meta } = this;
     const config = parseMachineConfig(meta.machine, this.file);
+    if (meta.cpuid !== JSON.stringify(DEFAULT_CPUID)) {
+      throw new CodedError('MISMATCH', 'the recording is of a CPU model that this version does not have', {
+        where: this.file,
+        hint: `it was written by ${this.reader.library}`,
+      });
+    }
     const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing });
     const session = new ReplaySession(pc.machine, this.reader);
     session.describeRequest = describeAsk;
@@ -123,27 +124,4 @@ export class Recording {
   async close(): Promise<void> {
     this.release();
   }
-}
-
-function phasesOf(marks: ReturnType<ReelReader['marks']>): RecordedPhase[] {
-  const phases: {
-    name: string;
-    begin: Tick;
-    end: Tick | null;
-    verdict: RecordedPhase['verdict'];
-    id: number | undefined;
-  }[] = [];
-  for (const mark of marks) {
-    if (mark.type === 'begin')
-      phases.push({ name: mark.label, begin: mark.tick, end: null, verdict: null, id: mark.phaseId });
-    else if (mark.type === 'end') {
-      const open = phases.findLast((p) => p.end === null && (p.id === mark.phaseId || p.name === mark.label));
-      if (open !== undefined) open.end = mark.tick;
-    } else if (mark.type === 'verdict') {
-      // A verdict belongs to the phase of its name, or to the innermost open one.
-      const phase = phases.findLast((p) => p.name === mark.label) ?? phases.findLast((p) => p.end === null);
-      if (phase !== undefined) phase.verdict = VERDICTS[mark.value] ?? null;
-    }
-  }
-  return phases.map(({ name, begin, end, verdict }) => ({ name, begin, end, verdict }));
 }

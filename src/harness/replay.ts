@@ -108,15 +108,16 @@ export class Replay {
   /** Drops the rest of the recording: from here on inputs come from the world. The replay is over, the machine goes on. */
   async goLive(options: LiveOptions = {}): Promise<GuestMachine> {
     const session = this.#here();
-    if (session.divergence !== null) throw new CodedError('DIVERGED', 'a replay that diverged cannot go live');
-    this.#gone = true;
+    if (session.isBroken) throw new CodedError('DIVERGED', 'a replay that diverged cannot go live');
     const { pc, services, recording } = this.#parts;
     const parent = {
       recordingId: recording.meta.recordingId,
       tick: session.tick,
       sha256: toHex(recording.reader.chainSha256),
     };
-    return launch({ pc, services, options, epoch: recording.meta.epoch + 1, parent, images: recording.meta.images });
+    const machine = launch({ pc, services, options, epoch: recording.meta.epoch + 1, parent, images: recording.meta.images });
+    this.#gone = true;
+    return machine;
   }
 
   async close(): Promise<void> {

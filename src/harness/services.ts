@@ -26,6 +26,8 @@ export interface HostServices {
   readText(path: string): string;
   openRecording(path: string): ReelSource & { close(): void };
   createRecording(folder: string, name: string): RecordingFile;
+  /** Deletes a finished recording of this run; false when that cannot be done. */
+  removeRecording(path: string): boolean;
   /** Opens an audit log for appending. */
   openAudit(path: string): AuditSink;
   /** Ed25519, from PEM. Throws USAGE. */

@@ -54,10 +54,18 @@ export class ReelFileSink implements ReelSink {
 
   /** Every byte is on its way to disk and the file has its final name. */
   finish(): void {
-    fsyncSync(this.#descriptor);
-    closeSync(this.#descriptor);
-    this.#descriptor = -1;
-    renameSync(this.partialFile, this.file);
+    try {
+      fsyncSync(this.#descriptor);
+      closeSync(this.#descriptor);
+      this.#descriptor = -1;
+      renameSync(this.partialFile, this.file);
+    } catch (cause) {
+      throw new CodedError('HOST_IO', 'the recording cannot be completed', {
+        where: this.partialFile,
+        hint: 'reel recover makes a whole recording of it',
+        cause,
+      });
+    }
   }
 
   /** Leaves the partial file as it is. */

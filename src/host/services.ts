@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
 import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
@@ -27,6 +27,15 @@ function readFile(path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
+function removeRecording(path: string): boolean {
+  try {
+    rmSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 let services: Promise<HostServices> | null = null;
 
 async function create(): Promise<HostServices> {
@@ -41,6 +50,7 @@ async function create(): Promise<HostServices> {
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),
     createRecording: (folder, name) => ReelFileSink.create(folder, name),
+    removeRecording,
     openAudit: (path) => new AuditFile(path),
     createSigner: (pem, where) => createSigner(pem, where),
     createVerifier: (pems) => createVerifier(pems),

@@ -53,7 +53,6 @@ export class ReplaySession implements GateBackend {
   ) {
     loadState(machine, reader, reader.snapshot);
     machine.clearDirty();
-    machine.gate.attach(this);
     this.#cursor = reader.cursor();
   }
 
@@ -120,6 +119,8 @@ export class ReplaySession implements GateBackend {
   /** Runs to `until`, to the mark labelled `mark`, to the end or to a divergence, whichever is first. */
   run(until: Tick = Infinity, mark: string | null = null): ReplayStop {
     if (this.#failure !== null) throw this.#failure;
+    // Who went live and was refused may have left another there.
+    this.machine.gate.attach(this);
     try {
       return this.#run(until, mark);
     } catch (e) {
@@ -185,9 +186,13 @@ export class ReplaySession implements GateBackend {
       case 'input':
         this.#cursor.next();
         if (!machine.gate.takes(entry.kind)) {
-          throw new CodedError('MISMATCH', `the recording has an input "${entry.kind}", for which this machine has no device`, {
-            where: `tick ${entry.tick}`,
-          });
+          throw new CodedError(
+            'MISMATCH',
+            `the recording has an input "${entry.kind}", for which this machine has no device`,
+            {
+              where: `tick ${entry.tick}`,
+            },
+          );
         }
         machine.admit(entry.kind, entry.payload);
         return null;

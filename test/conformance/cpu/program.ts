@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
-import { ByteWriter } from '../../../src/base/bytes.js';
+import { ByteReader, ByteWriter } from '../../../src/base/bytes.js';
 import { MmioBus } from '../../../src/core/bus.js';
 import { Cpu } from '../../../src/cpu/cpu.js';
 import { DIRTY, LAYOUT } from '../../../src/cpu/memory/layout.js';
@@ -54,7 +54,7 @@ export interface Program {
   readonly limitTicks?: number;
 }
 
-/** A CPU with RAM, port 80h that raises an interrupt, and a log of what was written to ports. */
+/** A CPU with RAM, a port 80h that raises an interrupt, the A20 gate at port 92h, and a log of what ports were written. */
 export class TestMachine {
   readonly cpu: Cpu;
   readonly output: string[] = [];
@@ -224,7 +224,15 @@ interface Slicing {
 
 function slicings(): Slicing[] {
   const flush = (m: TestMachine): void => m.cpu.memory.tlb.flushAll();
-  const dropAll = (m: TestMachine): void => m.cpu.restored();
+  // The state leaves the CPU and comes back, as with a snapshot.
+  const dropAll = ({ cpu }: TestMachine): void => {
+    cpu.settle();
+    const state = new ByteWriter();
+    cpu.state.save(state);
+    cpu.state.reset();
+    cpu.state.restore(new ByteReader(state.finish(), 'state'));
+    cpu.restored();
+  };
   const random = (seed: number, most: number): Slicing => {
     const draw = xorshift(seed);
     return {
