@@ -14,15 +14,15 @@ import { isFilled, pop, registerAddress } from './stack.js';
 import { SW, clearC1, raiseX87, setConditions } from './status.js';
 import { operand, setOperand } from './work.js';
 
-/** A stack fault leaves no relation, or ABANDONED. */
+/** x87CompareStackFault(): registers that are empty have no relation; returns UNORDERED or ABANDONED. */
 const stackFault = routine('x87CompareStackFault', [], 'i32', (b) => {
+  clearC1(b);
   const unmasked = b.let(call(raiseX87, SW.IE | SW.SF));
   b.return(select(unmasked, i32.const(ABANDONED), i32.const(RELATION.UNORDERED)));
 });
 
 /** x87CompareRegisters(i, quiet): RELATION of ST(0) and ST(i). */
 const compareRegisters = routine('x87CompareRegisters', ['i32', 'i32'], 'i32', (b, i, quiet) => {
-  clearC1(b);
   b.if(i32.eqz(i32.and(isFilled(0), isFilled(i))), () => b.return(call(stackFault)));
   const x = loadReal(b, b.let(registerAddress(0)));
   const y = loadReal(b, b.let(registerAddress(i)));
@@ -31,7 +31,6 @@ const compareRegisters = routine('x87CompareRegisters', ['i32', 'i32'], 'i32', (
 
 /** x87CompareOperand(): RELATION of ST(0) and the operand. */
 const compareOperand = routine('x87CompareOperand', [], 'i32', (b) => {
-  clearC1(b);
   b.if(i32.eqz(isFilled(0)), () => b.return(call(stackFault)));
   const x = loadReal(b, b.let(registerAddress(0)));
   const y = operand(b);
@@ -40,7 +39,10 @@ const compareOperand = routine('x87CompareOperand', [], 'i32', (b) => {
 
 /** x87ReportRelation(relation, pops): conditions from a comparison that was not abandoned, then pops. */
 const report = routine('x87ReportRelation', ['i32', 'i32'], null, (b, relation, pops) => {
-  b.if(i32.eq(relation, ABANDONED), () => b.return());
+  b.if(i32.eq(relation, ABANDONED), () => {
+    clearC1(b);
+    b.return();
+  });
   setConditions(b, relation);
   b.if(pops, () => b.do(pop));
   b.if(i32.gt_u(pops, 1), () => b.do(pop));
@@ -74,6 +76,7 @@ const intoFlags =
   (quiet: number, pops: number): SemanticsFn =>
   (c, [, st]) => {
     rememberInstruction(c);
+    // The status word keeps its conditions, C1 as well.
     const relation = c.let(call(compareRegisters, c.index(st), quiet));
     c.if(i32.ne(relation, ABANDONED), () => {
       setFlags(c, relation);

@@ -41,10 +41,12 @@ export const CONTROL: readonly Instruction[] = [
   instruction('FINCSTP', 'D9 F7', '', rotate(1), X87),
   instruction('FFREE', 'DD C0+i', 'STi', (c, [st]) => {
     rememberInstruction(c);
+    clearC1(c);
     markEmpty(c, c.index(st));
   }, X87),
   instruction('FFREEP', 'DF C0+i', 'STi', (c, [st]) => {
     rememberInstruction(c);
+    clearC1(c);
     markEmpty(c, c.index(st));
     c.do(pop);
   }, X87),

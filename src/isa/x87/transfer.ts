@@ -12,7 +12,7 @@ import {
 } from './format.js';
 import type { MemoryFormat } from './memory-operand.js';
 import { M16INT, M32INT, M32REAL, M64INT, M64REAL, takeMemory } from './memory-operand.js';
-import { X87, X87_CMOV, X87_SSE3 } from './option.js';
+import { X87, X87_CMOV } from './option.js';
 import { rememberInstruction } from './pointer.js';
 import { isFilled, markFilled, pop, push, registerAddress, stackUnderflow } from './stack.js';
 import { CW, ROUNDING, SW, clearC1, controlWord, raiseX87, roundingOf } from './status.js';
@@ -238,9 +238,10 @@ export const TRANSFER: readonly Instruction[] = [
   instruction('FIST', 'DB /2', 'Md', storeInt(32, false), X87),
   instruction('FISTP', 'DB /3', 'Md', storeInt(32, true), X87),
   instruction('FISTP', 'DF /7', 'Mq', storeInt(64, true), X87),
-  instruction('FISTTP', 'DF /1', 'Mw', storeInt(16, true, true), X87_SSE3),
-  instruction('FISTTP', 'DB /1', 'Md', storeInt(32, true, true), X87_SSE3),
-  instruction('FISTTP', 'DD /1', 'Mq', storeInt(64, true, true), X87_SSE3),
+  // Of SSE3, but not tied to it: programs that do not ask for it do not miss the #UD.
+  instruction('FISTTP', 'DF /1', 'Mw', storeInt(16, true, true), X87),
+  instruction('FISTTP', 'DB /1', 'Md', storeInt(32, true, true), X87),
+  instruction('FISTTP', 'DD /1', 'Mq', storeInt(64, true, true), X87),
   instruction('FST', 'DD D0+i', 'STi', fst(false), X87),
   instruction('FSTP', 'DD D8+i', 'STi', fst(true), X87),
   // Undocumented further encodings.

@@ -6,7 +6,7 @@ import { Cpu } from '../../../src/cpu/cpu.js';
 import { DIRTY, LAYOUT } from '../../../src/cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../../../src/cpu/system/cpuid.js';
 import { cpuCode } from '../../../src/host/cpu-code.js';
-import { CS, DS, EAX, ES, ESP, FLAG, FS, GS, SS, STATE, TR } from '../../../src/isa/cpu-state.js';
+import { CS, DS, EAX, ES, ESP, FLAG, FS, GS, SS, TR } from '../../../src/isa/cpu-state.js';
 
 /** Physical addresses of the small machine that programs run on; linear ones too, unless a program moves pages. */
 export const AT = {
