@@ -77,6 +77,7 @@ export class Cpu implements Clock {
       tooLong: interpreter.tooLong,
       translate: (linear) => this.memory.translateCode(linear),
       devicePhysical: () => this.memory.devicePhysical,
+      onUncached: () => this.#refetch(),
     });
     // The instructions behind the one in flight may have changed, or those of its further iterations.
     this.memory.onCodeWritten = (host, bytes) => {

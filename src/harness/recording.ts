@@ -79,6 +79,11 @@ export class Recording {
   #session(): { pc: Pc; session: ReplaySession } {
     const { services, meta } = this;
     const config = parseMachineConfig(meta.machine, this.file);
+    if (meta.nsPerTick !== config.nsPerTick) {
+      throw new CodedError('DAMAGED', `a tick lasts ${meta.nsPerTick} ns in one place, ${config.nsPerTick} in another`, {
+        where: this.file,
+      });
+    }
     if (meta.cpuid !== JSON.stringify(DEFAULT_CPUID)) {
       throw new CodedError('MISMATCH', 'the recording is of a CPU model that this version does not have', {
         where: this.file,

@@ -115,7 +115,14 @@ export class Replay {
       tick: session.tick,
       sha256: toHex(recording.reader.chainSha256),
     };
-    const machine = launch({ pc, services, options, epoch: recording.meta.epoch + 1, parent, images: recording.meta.images });
+    const machine = launch({
+      pc,
+      services,
+      options,
+      epoch: recording.meta.epoch + 1,
+      parent,
+      images: recording.meta.images,
+    });
     this.#gone = true;
     return machine;
   }

@@ -21,6 +21,7 @@ export function stateSections(machine: Machine): StateSection[] {
 export function loadState(machine: Machine, reader: ReelReader, state: StateReference): void {
   const { physical } = machine.cpu;
   const sections: Section[] = [];
+  let hasRam = false;
   reader.loadState(state, {
     bytes: (name, data) => void sections.push({ name, bytes: data }),
     pages: (name, pageCount) => {
@@ -30,8 +31,10 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
           `the recording has ${pageCount * PAGE_SIZE} bytes of ${name}, this machine ${physical.ramBytes}`,
         );
       }
+      hasRam = true;
       return physical.u8.subarray(LAYOUT.ram, LAYOUT.ram + physical.ramBytes);
     },
   });
+  if (!hasRam) throw new CodedError('MISMATCH', 'the recording has no RAM');
   machine.restore({ tick: state.tick, sections });
 }

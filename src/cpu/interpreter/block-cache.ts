@@ -36,6 +36,8 @@ export interface BlockCacheOptions {
   readonly translate: (linear: number) => number;
   /** Physical address of the byte that translate() returned 0 for last. */
   readonly devicePhysical: () => number;
+  /** The block just fetched comes from a device: it must be fetched anew for each tick. */
+  readonly onUncached: () => void;
 }
 
 interface Block {
@@ -156,8 +158,8 @@ export class BlockCache {
       if (ends || secondHost !== NO_PAGE) break;
     }
     this.#writeSpecial(SPECIAL.END, offset, 0);
-    // Blocks fetched from a device are used once.
     if (at.host !== 0 && secondHost !== 0) this.#register(at, firstRecord, offset, secondHost);
+    else this.options.onUncached();
     return firstRecord;
   }
 

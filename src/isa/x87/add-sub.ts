@@ -1,8 +1,18 @@
 import { routine } from '../ir/body.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import {
-  CLASS, INTEGER_BIT, SIGN, checkDenormal, classOf, exponentOf, isNormal, normalize, returnInvalid, signOf,
-  storeInfinity, storeReal,
+  CLASS,
+  INTEGER_BIT,
+  SIGN,
+  checkDenormal,
+  classOf,
+  exponentOf,
+  isNormal,
+  normalize,
+  returnInvalid,
+  signOf,
+  storeInfinity,
+  storeReal,
 } from './format.js';
 import { screenOperands } from './nan.js';
 import { normalizeRound, round } from './round.js';
@@ -113,8 +123,14 @@ export const add = routine(
     b.if(normal, () => {
       const signB = i32.xor(signOf(signExponentB), flip);
       b.do(
-        addFinite, target, signOf(signExponentA), exponentOf(signExponentA), significandA, signB,
-        exponentOf(signExponentB), significandB,
+        addFinite,
+        target,
+        signOf(signExponentA),
+        exponentOf(signExponentA),
+        significandA,
+        signB,
+        exponentOf(signExponentB),
+        significandB,
       );
       b.return(i32.const(1));
     });

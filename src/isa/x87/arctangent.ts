@@ -1,15 +1,22 @@
 import { routine } from '../ir/body.js';
 import { call, i32, i64, select } from '../ir/expr.js';
-import {
-  CLASS, INTEGER_BIT, checkDenormal, classOf, loadReal, normalize, signOf, storeReal,
-} from './format.js';
+import { CLASS, INTEGER_BIT, checkDenormal, classOf, loadReal, normalize, signOf, storeReal } from './format.js';
 import { screenOperands } from './nan.js';
 import { ARC_TANGENT } from './series.js';
 import { isFilled, registerAddress, stackUnderflow } from './stack.js';
 import { clearC1 } from './status.js';
 import {
-  WIDE, setWide, setWideConstant, storeWide, wideAdd, wideDivide, wideExponent, wideHigh,
-  wideMultiply, widePolynomial, wideSubtract,
+  WIDE,
+  setWide,
+  setWideConstant,
+  storeWide,
+  wideAdd,
+  wideDivide,
+  wideExponent,
+  wideHigh,
+  wideMultiply,
+  widePolynomial,
+  wideSubtract,
 } from './wide-float.js';
 
 /** pi, with the exponents of pi / 4, pi / 2 and pi. */

@@ -57,12 +57,7 @@ function operandRoutine(name: string, operation: Operation): Outcome {
 }
 
 /** All forms of an operation with the digit /digit. With another register as destination the names are those of `swapped`. */
-function forms(
-  mnemonic: string,
-  swapped: string,
-  digit: number,
-  operation: Operation,
-): Instruction[] {
+function forms(mnemonic: string, swapped: string, digit: number, operation: Operation): Instruction[] {
   const onRegister = registerRoutine(mnemonic, operation);
   const onOperand = operandRoutine(mnemonic, operation);
   const withMemory =

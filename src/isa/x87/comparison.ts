@@ -4,21 +4,21 @@ import { call, i32, select } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Semantics, SemanticsFn } from '../semantics.js';
-import { ABANDONED, RELATION, compare } from './compare.js';
+import { RELATION, UNPOPPED, compare } from './compare.js';
 import { CLASS, classOf, loadReal, signOf } from './format.js';
 import type { MemoryFormat } from './memory-operand.js';
 import { M16INT, M32INT, M32REAL, M64REAL, takeMemory } from './memory-operand.js';
 import { X87, X87_CMOV } from './option.js';
 import { rememberInstruction } from './pointer.js';
 import { isFilled, pop, registerAddress } from './stack.js';
-import { SW, clearC1, raiseX87, setConditions } from './status.js';
+import { CONDITIONS, SW, clearC1, raiseX87, setConditions } from './status.js';
 import { operand, setOperand } from './work.js';
 
-/** x87CompareStackFault(): registers that are empty have no relation; returns UNORDERED or ABANDONED. */
+/** x87CompareStackFault(): registers that are empty have no relation; returns UNORDERED as compare() does. */
 const stackFault = routine('x87CompareStackFault', [], 'i32', (b) => {
   clearC1(b);
   const unmasked = b.let(call(raiseX87, SW.IE | SW.SF));
-  b.return(select(unmasked, i32.const(ABANDONED), i32.const(RELATION.UNORDERED)));
+  b.return(i32.or(RELATION.UNORDERED, select(unmasked, i32.const(UNPOPPED), i32.const(0))));
 });
 
 /** x87CompareRegisters(i, quiet): RELATION of ST(0) and ST(i). */
@@ -37,14 +37,11 @@ const compareOperand = routine('x87CompareOperand', [], 'i32', (b) => {
   b.return(call(compare, x.significand, x.signExponent, y.significand, y.signExponent, 0));
 });
 
-/** x87ReportRelation(relation, pops): conditions from a comparison that was not abandoned, then pops. */
+/** x87ReportRelation(relation, pops): conditions from a comparison, then pops. */
 const report = routine('x87ReportRelation', ['i32', 'i32'], null, (b, relation, pops) => {
-  b.if(i32.eq(relation, ABANDONED), () => {
-    clearC1(b);
-    b.return();
-  });
-  setConditions(b, relation);
-  b.if(pops, () => b.do(pop));
+  setConditions(b, i32.and(relation, CONDITIONS));
+  b.if(i32.or(i32.eqz(pops), i32.and(relation, UNPOPPED)), () => b.return());
+  b.do(pop);
   b.if(i32.gt_u(pops, 1), () => b.do(pop));
 });
 
@@ -78,10 +75,8 @@ const intoFlags =
     rememberInstruction(c);
     // The status word keeps its conditions, C1 as well.
     const relation = c.let(call(compareRegisters, c.index(st), quiet));
-    c.if(i32.ne(relation, ABANDONED), () => {
-      setFlags(c, relation);
-      if (pops > 0) c.do(pop);
-    });
+    setFlags(c, relation);
+    if (pops > 0) c.if(i32.eqz(i32.and(relation, UNPOPPED)), () => c.do(pop));
   };
 
 const ftst: SemanticsFn = (c) => {
@@ -136,8 +131,14 @@ export const COMPARISON: readonly Instruction[] = [
   instruction('FUCOMI', 'DB E8+i', 'ST, STi', intoFlags(1, 0), X87_CMOV),
   instruction('FUCOMIP', 'DF E8+i', 'ST, STi', intoFlags(1, 1), X87_CMOV),
   instruction('FTST', 'D9 E4', '', ftst, X87),
-  instruction('FXAM', 'D9 E5', '', (c) => {
-    rememberInstruction(c);
-    c.do(examine);
-  }, X87),
+  instruction(
+    'FXAM',
+    'D9 E5',
+    '',
+    (c) => {
+      rememberInstruction(c);
+      c.do(examine);
+    },
+    X87,
+  ),
 ];

@@ -39,17 +39,29 @@ export const CONTROL: readonly Instruction[] = [
   instruction('FNOP', 'D9 D0', '', (c) => rememberInstruction(c), X87),
   instruction('FDECSTP', 'D9 F6', '', rotate(-1), X87),
   instruction('FINCSTP', 'D9 F7', '', rotate(1), X87),
-  instruction('FFREE', 'DD C0+i', 'STi', (c, [st]) => {
-    rememberInstruction(c);
-    clearC1(c);
-    markEmpty(c, c.index(st));
-  }, X87),
-  instruction('FFREEP', 'DF C0+i', 'STi', (c, [st]) => {
-    rememberInstruction(c);
-    clearC1(c);
-    markEmpty(c, c.index(st));
-    c.do(pop);
-  }, X87),
+  instruction(
+    'FFREE',
+    'DD C0+i',
+    'STi',
+    (c, [st]) => {
+      rememberInstruction(c);
+      clearC1(c);
+      markEmpty(c, c.index(st));
+    },
+    X87,
+  ),
+  instruction(
+    'FFREEP',
+    'DF C0+i',
+    'STi',
+    (c, [st]) => {
+      rememberInstruction(c);
+      clearC1(c);
+      markEmpty(c, c.index(st));
+      c.do(pop);
+    },
+    X87,
+  ),
   instruction('FENI', 'DB E0', '', nothing, X87_NO_WAIT),
   instruction('FDISI', 'DB E1', '', nothing, X87_NO_WAIT),
   instruction('FSETPM', 'DB E4', '', nothing, X87_NO_WAIT),

@@ -3,7 +3,16 @@ import { routine } from '../ir/body.js';
 import type { I32, I64 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import {
-  BIAS, CLASS, INTEGER_BIT, MAX_EXPONENT, QUIET_BIT, WAS_DENORMAL, classOf, loadReal, normalize, signOf,
+  BIAS,
+  CLASS,
+  INTEGER_BIT,
+  MAX_EXPONENT,
+  QUIET_BIT,
+  WAS_DENORMAL,
+  classOf,
+  loadReal,
+  normalize,
+  signOf,
 } from './format.js';
 import { roundsUp } from './round.js';
 import { isFilled, registerAddress } from './stack.js';
@@ -88,8 +97,7 @@ function narrow(b: Body, format: ShortFormat): void {
     b.set(low, i64.or(i64.shl(high, BigInt(fractionBits + 1)), jam(low)));
     b.set(high, i64.and(high, -place));
   };
-  const roundUp = (): I32 =>
-    call(roundsUp, controlWord(), sign, i64.ne(i64.and(high, place), 0n), low);
+  const roundUp = (): I32 => call(roundsUp, controlWord(), sign, i64.ne(i64.and(high, place), 0n), low);
   b.set(low, i64.const(0n));
   const tiny = b.var(i32.const(0));
   b.if(i32.le_s(exponent, 0), () => {

@@ -1,17 +1,17 @@
 import { routine } from '../ir/body.js';
 import { call, i32, i64 } from '../ir/expr.js';
-import { BIAS, CLASS, SIGN, checkDenormal, classOf, loadReal, normalize, storeReal } from './format.js';
+import { BIAS, CLASS, INTEGER_BIT, SIGN, checkDenormal, classOf, loadReal, normalize, storeReal } from './format.js';
 import { screenOperand } from './nan.js';
 import { EXPONENTIAL } from './series.js';
 import { isFilled, registerAddress, stackUnderflow } from './stack.js';
-import { clearC1 } from './status.js';
+import { SW, clearC1, raiseX87 } from './status.js';
 import { WIDE, setWide, setWideConstant, storeWide, wideMultiply, widePolynomial } from './wide-float.js';
 
 const LN2 = { significand: 0xb17217f7_d1cf79ab_c9e3b398_03f2f6afn, exponent: -1 } as const;
 /** What ST(0) = 1 and ST(0) = -1 give: 1 and -1/2. */
 const HALF_EXPONENT = BIAS - 1;
 
-/** x87Exponential(): F2XM1, ST(0) = 2^ST(0) - 1. Beyond -1..1 the operand stays as it is. */
+/** x87Exponential(): F2XM1, ST(0) = 2^ST(0) - 1. An operand beyond -1..1 stays as it is, with PE, as on processors. */
 export const exponential = routine('x87Exponential', [], 'i32', (b) => {
   clearC1(b);
   b.if(i32.eqz(isFilled(0)), () => b.return(call(stackUnderflow, 0)));
@@ -22,14 +22,15 @@ export const exponential = routine('x87Exponential', [], 'i32', (b) => {
   b.if(i32.eqz(kind), () => b.return(i32.const(1)));
   const negative = b.let(i32.and(x.signExponent, SIGN));
   b.if(i32.eq(kind, CLASS.INFINITY), () => {
-    b.if(negative, () => storeReal(b, target, 1n << 63n, SIGN | BIAS));
+    b.if(negative, () => storeReal(b, target, INTEGER_BIT, SIGN | BIAS));
     b.return(i32.const(1));
   });
   checkDenormal(b, kind);
   const { exponent, significand, sign } = normalize(b, x);
   b.if(i32.ge_s(exponent, BIAS), () => {
-    const one = i32.and(i32.eq(exponent, BIAS), i64.eq(significand, 1n << 63n));
-    b.if(i32.and(one, i32.ne(negative, 0)), () => storeReal(b, target, 1n << 63n, SIGN | HALF_EXPONENT));
+    const one = b.let(i32.and(i32.eq(exponent, BIAS), i64.eq(significand, INTEGER_BIT)));
+    b.if(i32.eqz(one), () => b.do(raiseX87, SW.PE));
+    b.if(i32.and(one, i32.ne(negative, 0)), () => storeReal(b, target, INTEGER_BIT, SIGN | HALF_EXPONENT));
     b.return(i32.const(1));
   });
   setWide(b, WIDE.A, significand, 0n, i32.sub(exponent, BIAS));

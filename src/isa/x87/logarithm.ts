@@ -4,7 +4,17 @@ import type { I32 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import type { Normalized, Real } from './format.js';
 import {
-  BIAS, CLASS, INTEGER_BIT, SIGN, checkDenormal, classOf, loadReal, normalize, returnInvalid, signOf, storeInfinity,
+  BIAS,
+  CLASS,
+  INTEGER_BIT,
+  SIGN,
+  checkDenormal,
+  classOf,
+  loadReal,
+  normalize,
+  returnInvalid,
+  signOf,
+  storeInfinity,
   storeReal,
 } from './format.js';
 import { screenOperands } from './nan.js';
@@ -12,8 +22,20 @@ import { AREA_TANGENT } from './series.js';
 import { isFilled, registerAddress, stackUnderflow } from './stack.js';
 import { SW, clearC1, raiseX87 } from './status.js';
 import {
-  WIDE, setWide, setWideConstant, setWideExponent, storeWide, wideAdd, wideDivide, wideExponent, wideHigh,
-  wideLow, wideMultiply, wideNormalize, widePolynomial, wideSubtract,
+  WIDE,
+  setWide,
+  setWideConstant,
+  setWideExponent,
+  storeWide,
+  wideAdd,
+  wideDivide,
+  wideExponent,
+  wideHigh,
+  wideLow,
+  wideMultiply,
+  wideNormalize,
+  widePolynomial,
+  wideSubtract,
 } from './wide-float.js';
 
 /** 2 / ln 2 */
@@ -173,15 +195,22 @@ export const logarithmPlusOne = routine('x87LogarithmPlusOne', [], 'i32', (b) =>
       logOfRatio(b);
     },
     () => {
-      // Not defined for 1 + x <= 0; the operand ST(1) stays.
-      b.if(i32.and(i32.ne(p.sign, 0), i32.ge_s(p.exponent, BIAS)), () => b.return(i32.const(1)));
+      // Not defined for 1 + x <= 0: processors return x.
+      b.if(i32.and(i32.ne(p.sign, 0), i32.ge_s(p.exponent, BIAS)), () => {
+        b.do(raiseX87, SW.PE);
+        storeReal(b, target, x.significand, x.signExponent);
+        b.return(i32.const(1));
+      });
       setOne(b, WIDE.B);
-      b.if(p.sign, () => b.do(wideSubtract, WIDE.A, WIDE.B, WIDE.A), () =>
-        b.if(
-          i32.ge_s(p.exponent, BIAS),
-          () => b.do(wideAdd, WIDE.A, WIDE.A, WIDE.B),
-          () => b.do(wideAdd, WIDE.A, WIDE.B, WIDE.A),
-        ),
+      b.if(
+        p.sign,
+        () => b.do(wideSubtract, WIDE.A, WIDE.B, WIDE.A),
+        () =>
+          b.if(
+            i32.ge_s(p.exponent, BIAS),
+            () => b.do(wideAdd, WIDE.A, WIDE.A, WIDE.B),
+            () => b.do(wideAdd, WIDE.A, WIDE.B, WIDE.A),
+          ),
       );
       b.set(logSign, call(wideLog2));
     },

@@ -3,7 +3,16 @@ import { routine } from '../ir/body.js';
 import type { I32, I64 } from '../ir/expr.js';
 import { call, i32, i64 } from '../ir/expr.js';
 import {
-  BIAS, CLASS, SIGN, checkDenormal, classOf, exponentOf, isNormal, normalize, returnInvalid, storeInfinity,
+  BIAS,
+  CLASS,
+  SIGN,
+  checkDenormal,
+  classOf,
+  exponentOf,
+  isNormal,
+  normalize,
+  returnInvalid,
+  storeInfinity,
   storeReal,
 } from './format.js';
 import { screenOperands } from './nan.js';

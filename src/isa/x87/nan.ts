@@ -22,9 +22,7 @@ const screen = routine(
     const largest = b.let(select(i32.gt_u(classA, classB), classA, classB));
     b.if(i32.lt_u(largest, CLASS.QUIET_NAN), () => b.return(i32.const(GO_ON)));
     b.if(i32.eq(largest, CLASS.UNSUPPORTED), () => b.return(call(invalid, target)));
-    b.if(i32.eq(largest, CLASS.SIGNALLING_NAN), () =>
-      b.if(call(raiseX87, SW.IE), () => b.return(i32.const(0))),
-    );
+    b.if(i32.eq(largest, CLASS.SIGNALLING_NAN), () => b.if(call(raiseX87, SW.IE), () => b.return(i32.const(0))));
     const isNaN = (c: I32): I32 => i32.ge_u(c, CLASS.QUIET_NAN);
     const larger = i32.or(
       i64.gt_u(a, other),
@@ -48,10 +46,7 @@ function returnUnless(b: Body, outcome: I32): void {
 
 /** Ends a routine for an operation on two values when one of them is no number. */
 export function screenOperands(b: Body, target: Local<'i32'> | I32, x: Operand, y: Operand): void {
-  returnUnless(
-    b,
-    call(screen, target, x.significand, x.signExponent, x.class, y.significand, y.signExponent, y.class),
-  );
+  returnUnless(b, call(screen, target, x.significand, x.signExponent, x.class, y.significand, y.signExponent, y.class));
 }
 
 /** The same for an operation on one value. */

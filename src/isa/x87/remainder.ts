@@ -14,8 +14,7 @@ const COMPLETE_BELOW = 64;
 
 /** The low three bits of the quotient where FPREM reports them: C0 = bit 2, C3 = bit 1, C1 = bit 0. */
 function quotientConditions(quotient: I32): I32 {
-  const bit = (n: number, flag: number): I32 =>
-    select(i32.and(quotient, 1 << n), i32.const(flag), i32.const(0));
+  const bit = (n: number, flag: number): I32 => select(i32.and(quotient, 1 << n), i32.const(flag), i32.const(0));
   return i32.or(i32.or(bit(2, SW.C0), bit(1, SW.C3)), bit(0, SW.C1));
 }
 
@@ -42,8 +41,8 @@ function remainder(b: Body, nearest: boolean): void {
   const distance = b.var(i32.sub(p.exponent, q.exponent));
   // The divisor is moved up for a partial reduction.
   const exponent = b.var(q.exponent);
-  const unchanged = i32.or(i32.eq(classY, CLASS.INFINITY), i32.lt_s(distance, nearest ? -1 : 0));
-  b.if(unchanged, () => {
+  b.if(i32.eq(classY, CLASS.INFINITY), () => b.return(i32.const(1)));
+  b.if(i32.lt_s(distance, nearest ? -1 : 0), () => {
     b.do(normalizeRound, target, p.sign, p.exponent, p.significand, 0n, fullPrecision());
     b.return(i32.const(1));
   });

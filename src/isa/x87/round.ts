@@ -15,13 +15,18 @@ const SINGLE = { control: 0, unused: 40n } as const;
 const DOUBLE = { control: 2, unused: 11n } as const;
 
 /** roundsUp(control, sign, odd, fraction): whether what lies below the last place adds one to it; fraction is not 0. */
-export const roundsUp = routine('x87RoundsUp', ['i32', 'i32', 'i32', 'i64'], 'i32', (b, control, sign, odd, fraction) => {
-  const rc = b.let(roundingOf(control));
-  b.if(i32.eq(rc, ROUNDING.NEAREST), () =>
-    b.return(i32.or(i64.gt_u(fraction, HALF), i32.and(i64.eq(fraction, HALF), odd))),
-  );
-  b.return(i32.eq(rc, select(sign, i32.const(ROUNDING.DOWN), i32.const(ROUNDING.UP))));
-});
+export const roundsUp = routine(
+  'x87RoundsUp',
+  ['i32', 'i32', 'i32', 'i64'],
+  'i32',
+  (b, control, sign, odd, fraction) => {
+    const rc = b.let(roundingOf(control));
+    b.if(i32.eq(rc, ROUNDING.NEAREST), () =>
+      b.return(i32.or(i64.gt_u(fraction, HALF), i32.and(i64.eq(fraction, HALF), odd))),
+    );
+    b.return(i32.eq(rc, select(sign, i32.const(ROUNDING.DOWN), i32.const(ROUNDING.UP))));
+  },
+);
 
 /** The weight of the last place in units of bit 0, by precision control. */
 export function lastPlace(control: I32): I64 {
@@ -107,14 +112,15 @@ const overflow = routine(
   null,
   (b, target, sign, exponent, high, control, flags) => {
     b.if(i32.eqz(i32.and(controlWord(), SW.OE)), () => {
-      b.do(raiseX87, i32.or(flags, SW.OE));
       const wrapped = b.let(i32.sub(exponent, BIAS_ADJUSTMENT));
-      // Only FSCALE gets that far.
-      b.if(
-        i32.ge_s(wrapped, MAX_EXPONENT),
-        () => storeInfinity(b, target, sign),
-        () => storeReal(b, target, high, i32.or(sign, wrapped)),
-      );
+      b.if(i32.ge_s(wrapped, MAX_EXPONENT), () => {
+        // Beyond even the adjusted range: only FSCALE gets that far.
+        b.do(raiseX87, SW.OE | SW.PE | SW.C1);
+        storeInfinity(b, target, sign);
+        b.return();
+      });
+      b.do(raiseX87, i32.or(flags, SW.OE));
+      storeReal(b, target, high, i32.or(sign, wrapped));
       b.return();
     });
     const rc = b.let(roundingOf(control));
@@ -149,6 +155,7 @@ export const round = routine(
       b.set(exponent, i32.add(exponent, BIAS_ADJUSTMENT));
       b.if(i32.le_s(exponent, 0), () => {
         // Beyond even the adjusted range.
+        b.do(raiseX87, SW.PE);
         storeReal(b, target, 0n, sign);
         b.return();
       });

@@ -1,8 +1,17 @@
 import { routine } from '../ir/body.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import {
-  BIAS, CLASS, SIGN, checkDenormal, classOf, loadReal, normalize, returnInvalid, signOf,
-  storeInfinity, storeReal,
+  BIAS,
+  CLASS,
+  SIGN,
+  checkDenormal,
+  classOf,
+  loadReal,
+  normalize,
+  returnInvalid,
+  signOf,
+  storeInfinity,
+  storeReal,
 } from './format.js';
 import { screenOperand, screenOperands } from './nan.js';
 import { fullPrecision, round } from './round.js';
@@ -29,7 +38,11 @@ export const scale = routine('x87Scale', [], 'i32', (b) => {
     const bad = select(down, i32.eq(classX, CLASS.INFINITY), i32.eqz(classX));
     b.if(bad, () => returnInvalid(b, target));
     checkDenormal(b, classX);
-    b.if(down, () => storeReal(b, target, 0n, sign), () => storeInfinity(b, target, sign));
+    b.if(
+      down,
+      () => storeReal(b, target, 0n, sign),
+      () => storeInfinity(b, target, sign),
+    );
     b.return(i32.const(1));
   });
   checkDenormal(b, classX, classY);

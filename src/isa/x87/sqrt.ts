@@ -3,7 +3,15 @@ import { routine } from '../ir/body.js';
 import type { I64 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import {
-  BIAS, CLASS, checkDenormal, classOf, normalize, returnInvalid, signOf, storeInfinity, storeReal,
+  BIAS,
+  CLASS,
+  checkDenormal,
+  classOf,
+  normalize,
+  returnInvalid,
+  signOf,
+  storeInfinity,
+  storeReal,
 } from './format.js';
 import { screenOperand } from './nan.js';
 import { round } from './round.js';
@@ -80,10 +88,7 @@ export const squareRoot = routine(
       // The remainder for the smaller root: 2 * root + 1 more.
       const more = b.let(i64.or(i64.shl(root, 1n), 1n));
       b.set(aboveLow, i64.add(aboveLow, more));
-      b.set(
-        aboveHigh,
-        i64.add(i64.add(aboveHigh, i64.shr_u(root, 63n)), i64.extend_u(i64.lt_u(aboveLow, more))),
-      );
+      b.set(aboveHigh, i64.add(i64.add(aboveHigh, i64.shr_u(root, 63n)), i64.extend_u(i64.lt_u(aboveLow, more))));
     });
     // Above root * (root + 1) the root lies past the middle; it is never on it.
     const past = i32.or(i64.ne(aboveHigh, 0n), i64.gt_u(aboveLow, root));

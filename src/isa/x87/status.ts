@@ -68,8 +68,5 @@ export const loadX87Words = routine('loadX87Words', ['i32', 'i32'], null, (b, co
   const fcw = b.let(i32.or(i32.and(control, CW.WRITABLE), CW.ALWAYS));
   const pending = i32.and(i32.and(status, i32.not(fcw)), EXCEPTIONS);
   b.store(STATE.fcw, fcw);
-  b.store(
-    STATE.fsw,
-    i32.or(i32.and(status, 0xffff & ~SUMMARY), select(pending, i32.const(SUMMARY), i32.const(0))),
-  );
+  b.store(STATE.fsw, i32.or(i32.and(status, 0xffff & ~SUMMARY), select(pending, i32.const(SUMMARY), i32.const(0))));
 });

@@ -7,9 +7,7 @@ import type { Operand, Semantics, SemanticsFn } from '../semantics.js';
 import { loadBcd, storeBcd } from './bcd.js';
 import { storeDouble, storeSingle } from './convert-float.js';
 import { storeInteger } from './convert-int.js';
-import {
-  CLASS, QUIET_BIT, SIGN_EXPONENT_OFFSET, classOf, loadReal, storeIndefinite, storeReal,
-} from './format.js';
+import { CLASS, QUIET_BIT, SIGN_EXPONENT_OFFSET, classOf, loadReal, storeIndefinite, storeReal } from './format.js';
 import type { MemoryFormat } from './memory-operand.js';
 import { M16INT, M32INT, M32REAL, M64INT, M64REAL, takeMemory } from './memory-operand.js';
 import { X87, X87_CMOV } from './option.js';
@@ -18,19 +16,24 @@ import { isFilled, markFilled, pop, push, registerAddress, stackUnderflow } from
 import { CW, ROUNDING, SW, clearC1, controlWord, raiseX87, roundingOf } from './status.js';
 import { WORK, operand, result, setOperand } from './work.js';
 
-/** x87PushOperand(): pushes the operand. A signalling NaN becomes quiet; IE and DE are raised before the push. */
+/**
+ * x87PushOperand(): pushes the operand. A signalling NaN becomes quiet, and is not pushed when IE is unmasked; a
+ * denormal is pushed whether DE is masked or not.
+ */
 const pushOperand = routine('x87PushOperand', [], null, (b) => {
   const x = operand(b);
   const kind = b.let(classOf(x));
-  const room = i32.eqz(isFilled(-1));
-  b.if(room, () => {
-    const flag = (c: number, bit: number): I32 => select(i32.eq(kind, c), i32.const(bit), i32.const(0));
-    const flags = b.let(i32.or(flag(CLASS.SIGNALLING_NAN, SW.IE), flag(CLASS.DENORMAL, SW.DE)));
+  const signalling = b.let(i32.eq(kind, CLASS.SIGNALLING_NAN));
+  const unmasked = i32.eqz(i32.and(controlWord(), SW.IE));
+  b.if(i32.and(i32.and(signalling, unmasked), i32.eqz(isFilled(-1))), () => {
     clearC1(b);
-    b.if(flags, () => b.if(call(raiseX87, flags), () => b.return()));
+    b.do(raiseX87, SW.IE);
+    b.return();
   });
   b.if(call(push), () => {
-    const quiet = select(i32.eq(kind, CLASS.SIGNALLING_NAN), i64.const(QUIET_BIT), i64.const(0n));
+    b.if(signalling, () => b.do(raiseX87, SW.IE));
+    b.if(i32.eq(kind, CLASS.DENORMAL), () => b.do(raiseX87, SW.DE));
+    const quiet = select(signalling, i64.const(QUIET_BIT), i64.const(0n));
     storeReal(b, registerAddress(0), i64.or(x.significand, quiet), x.signExponent);
   });
 });
@@ -148,12 +151,7 @@ const writeTen = (c: Semantics, m: Operand): void => {
 };
 const real = (f: Callable & { readonly result: 'i32' }) => (): I32 => call(f);
 const integer = (bits: number, truncate: boolean) => (): I32 =>
-  call(
-    storeInteger,
-    (1n << BigInt(bits - 1)) - 1n,
-    0,
-    truncate ? i32.or(controlWord(), CW.RC) : controlWord(),
-  );
+  call(storeInteger, (1n << BigInt(bits - 1)) - 1n, 0, truncate ? i32.or(controlWord(), CW.RC) : controlWord());
 const storeInt = (bits: number, popsAfter: boolean, truncate = false): SemanticsFn =>
   store(bits / 8, integer(bits, truncate), bits === 64 ? writeLong : writeWord, popsAfter);
 
@@ -212,21 +210,39 @@ export const TRANSFER: readonly Instruction[] = [
   instruction('FILD', 'DF /0', M16INT.notation, load(M16INT), X87),
   instruction('FILD', 'DB /0', M32INT.notation, load(M32INT), X87),
   instruction('FILD', 'DF /5', M64INT.notation, load(M64INT), X87),
-  instruction('FLD', 'DB /5', 'Mt', (c, [m]) => {
-    const [significand, signExponent] = loadTen(c, m);
-    rememberInstruction(c, m);
-    c.do(pushReal, significand, signExponent);
-  }, X87),
-  instruction('FBLD', 'DF /4', 'Mt', (c, [m]) => {
-    const [low, high] = loadTen(c, m);
-    rememberInstruction(c, m);
-    c.do(loadBcd, low, high);
-    c.do(pushOperand);
-  }, X87),
-  instruction('FLD', 'D9 C0+i', 'STi', (c, [st]) => {
-    rememberInstruction(c);
-    c.do(pushRegister, c.index(st));
-  }, X87),
+  instruction(
+    'FLD',
+    'DB /5',
+    'Mt',
+    (c, [m]) => {
+      const [significand, signExponent] = loadTen(c, m);
+      rememberInstruction(c, m);
+      c.do(pushReal, significand, signExponent);
+    },
+    X87,
+  ),
+  instruction(
+    'FBLD',
+    'DF /4',
+    'Mt',
+    (c, [m]) => {
+      const [low, high] = loadTen(c, m);
+      rememberInstruction(c, m);
+      c.do(loadBcd, low, high);
+      c.do(pushOperand);
+    },
+    X87,
+  ),
+  instruction(
+    'FLD',
+    'D9 C0+i',
+    'STi',
+    (c, [st]) => {
+      rememberInstruction(c);
+      c.do(pushRegister, c.index(st));
+    },
+    X87,
+  ),
   instruction('FST', 'D9 /2', 'Md', store(4, real(storeSingle), writeWord, false), X87),
   instruction('FSTP', 'D9 /3', 'Md', store(4, real(storeSingle), writeWord, true), X87),
   instruction('FST', 'DD /2', 'Mq', store(8, real(storeDouble), writeLong, false), X87),

@@ -4,7 +4,17 @@ import { routine } from '../ir/body.js';
 import type { I32, I64 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import {
-  BIAS, CLASS, ONE, SIGN, checkDenormal, classOf, loadReal, normalize, returnInvalid, signOf, storeReal,
+  BIAS,
+  CLASS,
+  ONE,
+  SIGN,
+  checkDenormal,
+  classOf,
+  loadReal,
+  normalize,
+  returnInvalid,
+  signOf,
+  storeReal,
 } from './format.js';
 import { screenOperand } from './nan.js';
 import { COSINE, SINE } from './series.js';
@@ -97,27 +107,22 @@ const OUTCOME = { ABANDONED: 0, SPECIAL: 1, ZERO: 2, REDUCED: 16 } as const;
  * the operand is zero; ABANDONED: nothing changes; otherwise what wideReduce() returned plus REDUCED, with sine and
  * cosine ready.
  */
-const prepareAngle = routine(
-  'x87Angle',
-  ['i32', 'i64', 'i32'],
-  'i32',
-  (b, target, significand, signExponent) => {
-    const x = { significand, signExponent };
-    const kind = b.let(classOf(x));
-    screenOperand(b, target, { ...x, class: kind });
-    b.if(i32.eqz(kind), () => b.return(i32.const(OUTCOME.ZERO)));
-    b.if(i32.eq(kind, CLASS.INFINITY), () => returnInvalid(b, target));
-    checkDenormal(b, kind);
-    const number = normalize(b, x);
-    b.if(i32.ge_s(number.exponent, LIMIT_EXPONENT), () => {
-      b.store(STATE.fsw, i32.or(statusWord(), SW.C2));
-      b.return(i32.const(OUTCOME.ABANDONED));
-    });
-    const reduced = b.let(call(wideReduce, number.significand, number.exponent));
-    b.do(wideSineCosine);
-    b.return(i32.add(reduced, OUTCOME.REDUCED));
-  },
-);
+const prepareAngle = routine('x87Angle', ['i32', 'i64', 'i32'], 'i32', (b, target, significand, signExponent) => {
+  const x = { significand, signExponent };
+  const kind = b.let(classOf(x));
+  screenOperand(b, target, { ...x, class: kind });
+  b.if(i32.eqz(kind), () => b.return(i32.const(OUTCOME.ZERO)));
+  b.if(i32.eq(kind, CLASS.INFINITY), () => returnInvalid(b, target));
+  checkDenormal(b, kind);
+  const number = normalize(b, x);
+  b.if(i32.ge_s(number.exponent, LIMIT_EXPONENT), () => {
+    b.store(STATE.fsw, i32.or(statusWord(), SW.C2));
+    b.return(i32.const(OUTCOME.ABANDONED));
+  });
+  const reduced = b.let(call(wideReduce, number.significand, number.exponent));
+  b.do(wideSineCosine);
+  b.return(i32.add(reduced, OUTCOME.REDUCED));
+});
 
 function clearC2(b: Body): void {
   b.store(STATE.fsw, i32.and(statusWord(), ~SW.C2));
@@ -149,10 +154,7 @@ export const sine = routine('x87Sine', [], null, (b) => oneResult(b, 0));
 export const cosine = routine('x87Cosine', [], null, (b) => oneResult(b, 1));
 
 /** FSINCOS and FPTAN: `onAngle` stores the results for an angle in range; zero gives 0 and 1. */
-function twoResults(
-  b: Body,
-  onAngle: (target: I32, pushed: I32, reduced: I32, sign: I32) => void,
-): void {
+function twoResults(b: Body, onAngle: (target: I32, pushed: I32, reduced: I32, sign: I32) => void): void {
   clearC2(b);
   const { target, pushed, accept } = beginTwoResults(b);
   const x = loadReal(b, target);
@@ -173,30 +175,24 @@ function twoResults(
 
 /** x87SineCosine(): FSINCOS, ST(0) = sine, and the cosine is pushed. */
 export const sineCosine = routine('x87SineCosine', [], null, (b) =>
-  twoResults(
-    b,
-    (target, pushed, reduced, sign) => {
-      b.do(storeSine, target, reduced, 0, sign);
-      b.do(storeSine, pushed, reduced, 1, 0);
-    },
-  ),
+  twoResults(b, (target, pushed, reduced, sign) => {
+    b.do(storeSine, target, reduced, 0, sign);
+    b.do(storeSine, pushed, reduced, 1, 0);
+  }),
 );
 
 /** x87Tangent(): FPTAN, ST(0) = tangent, and 1 is pushed. */
 export const tangent = routine('x87Tangent', [], null, (b) =>
-  twoResults(
-    b,
-    (target, pushed, reduced, sign) => {
-      const odd = b.let(i32.and(reduced, 1));
-      b.if(
-        odd,
-        () => b.do(wideDivide, WIDE.C, WIDE.D, WIDE.C),
-        () => b.do(wideDivide, WIDE.C, WIDE.C, WIDE.D),
-      );
-      // The tangent falls in sign once more for odd multiples of pi / 2.
-      const negative = i32.ne(i32.ne(i32.and(reduced, NEGATIVE_REST), 0), odd);
-      storeWide(b, target, b.let(i32.xor(sign, select(negative, i32.const(SIGN), i32.const(0)))), WIDE.C);
-      storeReal(b, pushed, ONE.significand, ONE.signExponent);
-    },
-  ),
+  twoResults(b, (target, pushed, reduced, sign) => {
+    const odd = b.let(i32.and(reduced, 1));
+    b.if(
+      odd,
+      () => b.do(wideDivide, WIDE.C, WIDE.D, WIDE.C),
+      () => b.do(wideDivide, WIDE.C, WIDE.C, WIDE.D),
+    );
+    // The tangent falls in sign once more for odd multiples of pi / 2.
+    const negative = i32.ne(i32.ne(i32.and(reduced, NEGATIVE_REST), 0), odd);
+    storeWide(b, target, b.let(i32.xor(sign, select(negative, i32.const(SIGN), i32.const(0)))), WIDE.C);
+    storeReal(b, pushed, ONE.significand, ONE.signExponent);
+  }),
 );

@@ -36,10 +36,7 @@ export const divideDigit = routine('divideDigit', ['i64', 'i64', 'i64'], 'i64', 
   const digit = b.var(i64.div_u(remainder, upper));
   const rest = b.var(i64.sub(remainder, i64.mul(digit, upper)));
   b.loop((again) => {
-    const tooLarge = i32.or(
-      i64.gt_u(digit, LOW),
-      i64.gt_u(i64.mul(digit, lower), i64.or(i64.shl(rest, 32n), next)),
-    );
+    const tooLarge = i32.or(i64.gt_u(digit, LOW), i64.gt_u(i64.mul(digit, lower), i64.or(i64.shl(rest, 32n), next)));
     b.if(tooLarge, () => {
       b.set(digit, i64.sub(digit, 1n));
       b.set(rest, i64.add(rest, upper));

@@ -1,29 +1,33 @@
 import { describe, expect, it } from 'vitest';
 import { CS, EBX } from '../../../src/isa/cpu-state.js';
-import { AT, sameInAllSlicings } from './program.js';
+import { AT, TestMachine, sameInAllSlicings } from './program.js';
 
 describe('code that changes', () => {
   it('takes effect at the very next instruction', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       c6050880000005  mov byte [8008h], 5
       b801000000      mov eax, 1
       f4              hlt
-    ` },
+    `,
+      },
     });
     expect(m.eax).toBe(5);
   });
 
   it('takes effect in a later part of the same block, from a loop that runs linked', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       b928000000    mov ecx, 40
       83c001        add eax, 1
       fe0507800000  inc byte [8007h]
       49            dec ecx
       0f85f0ffffff  jnz 8005h
       f4            hlt
-    ` },
+    `,
+      },
     });
     // 1 + 2 + .. + 40
     expect(m.eax).toBe(820);
@@ -31,7 +35,8 @@ describe('code that changes', () => {
 
   it('by a string instruction that runs over itself stops that instruction', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       bf10800000  mov edi, 8010h
       b928000000  mov ecx, 40
       b040        mov al, 40h
@@ -41,7 +46,8 @@ describe('code that changes', () => {
       f3aa        rep stosb
       89fb        mov ebx, edi
       f4          hlt
-    ` },
+    `,
+      },
     });
     // The second byte becomes INC EAX: F3 40 executes as INC EAX, and on through the filled bytes.
     expect(m.cpu.state.gpr(EBX)).not.toBe(0x8038);
@@ -50,14 +56,16 @@ describe('code that changes', () => {
   it('is seen by a write through another linear address', () => {
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       b90a000000      mov ecx, 10
       40              inc eax
       80350500050008  xor byte [50005h], 8
       49              dec ecx
       0f85f1ffffff    jnz 8005h
       f4              hlt
-    ` },
+    `,
+      },
       prepare: (t) => t.ram32(AT.table + 4 * 0x50, AT.code | 3),
     });
     // INC EAX and DEC EAX in turn.
@@ -66,14 +74,16 @@ describe('code that changes', () => {
 
   it('is not disturbed by data beside it', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       b914000000    mov ecx, 20
       ff0500810000  inc dword [8100h]
       ff051c800000  inc dword [801ch]
       49            dec ecx
       0f85edffffff  jnz 8005h
       f4            hlt
-    ` },
+    `,
+      },
     });
     expect([m.read32(0x8100), m.read32(0x801c)]).toEqual([20, 20]);
   });
@@ -94,13 +104,17 @@ describe('pages of code that move', () => {
   it('are noticed without INVLPG', () => {
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: SWAP, 0x60000: `
+      code: {
+        [AT.code]: SWAP,
+        0x60000: `
       40  inc eax
       c3  ret
-    `, 0x61000: `
+    `,
+        0x61000: `
       43  inc ebx
       c3  ret
-    ` },
+    `,
+      },
     });
     expect([m.eax, m.cpu.state.gpr(EBX)]).toEqual([10, 10]);
   });
@@ -211,7 +225,8 @@ describe('pages of code that move', () => {
     // The code's page is also the table for 400000h; its accessed and dirty bits are set in the code itself.
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       90909090909090909090909090909090  times 16 nop
       a100004000                mov eax, [400000h]
       8b1d00800000              mov ebx, [8000h]
@@ -220,7 +235,8 @@ describe('pages of code that move', () => {
       c7050080000003000400      mov dword [8000h], 40003h
       8b1500004000              mov edx, [400000h]
       f4                        hlt
-    ` },
+    `,
+      },
       prepare: (t) => {
         t.ram32(AT.directory + 4, AT.code | 3);
         t.ram32(AT.code, 0x00040003);
@@ -239,7 +255,8 @@ describe('accessed and dirty bits', () => {
   it('are set by every access that a processor without a TLB would make', () => {
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       be00600000      mov esi, 6000h
       a100000400      mov eax, [40000h]
       8b1d00210000    mov ebx, [2100h]
@@ -261,7 +278,8 @@ describe('accessed and dirty bits', () => {
       8b1d00100000    mov ebx, [1000h]
       895e14          mov [esi+20], ebx
       f4              hlt
-    ` },
+    `,
+      },
       prepare: (t) => t.ram32(AT.table + 4 * 0x40, 0x40003),
     });
     expect(m.log(6)).toEqual([0x40023, 0x40063, 0x40023, 0x40063, 0x2027, 0x2027]);
@@ -270,13 +288,15 @@ describe('accessed and dirty bits', () => {
   it('of a 4 MiB page lie in the directory entry', () => {
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       a100004400    mov eax, [440000h]
       8b1d04100000  mov ebx, [1004h]
       a300004400    mov [440000h], eax
       8b0d04100000  mov ecx, [1004h]
       f4            hlt
-    ` },
+    `,
+      },
       prepare: (t) => {
         t.cpu.state.cr4 |= 0x10;
         t.ram32(AT.directory + 4, 0x83);
@@ -333,12 +353,14 @@ describe('physical addresses', () => {
   it('beyond 4 GiB are not those of RAM', () => {
     const m = sameInAllSlicings({
       mode: 'paged',
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       c7050000440001000000  mov dword [440000h], 1
       a100004400            mov eax, [440000h]
       8b1d00000400          mov ebx, [40000h]
       f4                    hlt
-    ` },
+    `,
+      },
       prepare: (t) => {
         t.cpu.state.cr4 |= 0x10;
         // PSE-36: address bit 32.
@@ -368,5 +390,88 @@ describe('physical addresses', () => {
     });
     expect(m.cpu.state.segBase(CS)).toBe(0);
     expect([m.eax & 0xff, m.cpu.state.gpr(EBX)]).toEqual([0, 2]);
+  });
+});
+
+describe('code in the memory of a device', () => {
+  const onDevice = (offset: number, listing: string) => (t: TestMachine) => {
+    t.device.set(Buffer.from(TestMachine.hex(listing), 'hex'), offset);
+    t.cpu.state.eip = AT.device + offset;
+  };
+
+  it('is read as often however execution is cut, and sees its own writes', () => {
+    const m = sameInAllSlicings({
+      code: {},
+      prepare: onDevice(
+        0x10,
+        `
+      b905000000    mov ecx, 5
+      83c001        add eax, 1
+      fe0517003000  inc byte [300017h]
+      49            dec ecx
+      0f85f0ffffff  jnz 300015h
+      f4            hlt
+    `,
+      ),
+    });
+    expect(m.eax).toBe(15);
+    expect(m.ended.deviceReads).toBeGreaterThan(0);
+  });
+
+  it('may cross its pages, with and without paging', () => {
+    for (const mode of ['protected', 'paged'] as const) {
+      const m = sameInAllSlicings({
+        mode,
+        code: {},
+        prepare: onDevice(
+          0xffd,
+          `
+      b878563412  mov eax, 12345678h
+      83c001      add eax, 1
+      f4          hlt
+    `,
+        ),
+      });
+      expect(m.eax).toBe(0x1234_5679);
+    }
+  });
+
+  it('may rewrite itself with a string instruction', () => {
+    const m = sameInAllSlicings({
+      code: {},
+      prepare: onDevice(
+        0x10,
+        `
+      bf1e003000  mov edi, 30001eh
+      b909000000  mov ecx, 9
+      b090        mov al, 90h
+      90          nop
+      90          nop
+      f3aa        rep stosb
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+      f4          hlt
+    `,
+      ),
+    });
+    expect(m.ended.tick).toBeGreaterThan(6);
+  });
+
+  it('is all ones where there is nothing', () => {
+    const m = sameInAllSlicings({
+      code: {
+        [AT.code]: `
+      e9fb7f2700  jmp 280000h
+    `,
+      },
+    });
+    expect([m.stoppedIn, m.stack(1)]).toEqual([6, [0x28_0000]]);
   });
 });

@@ -83,37 +83,53 @@ describe('single-stepping', () => {
 
   it('reports no trap between MOV SS and the instruction behind it', () => {
     const m = sameInAllSlicings(
-      debugged(`
+      debugged(
+        `
       8cd0  mov eax, ss
       8ed0  mov ss, eax
       90    nop
       90    nop
       0f0b  ud2
-    `, { eflags: 0x102 }),
+    `,
+        { eflags: 0x102 },
+      ),
     );
     expect(eips(m)).toEqual([0x8002, 0x8005, 0x8006]);
   });
 
   it('skips the handler of a software interrupt', () => {
     const m = sameInAllSlicings(
-      debugged(`
+      debugged(
+        `
       90    nop
       cd80  int 80h
       90    nop
       0f0b  ud2
-    `, { eflags: 0x102, code: { [AT.handlers + 0x800]: `
+    `,
+        {
+          eflags: 0x102,
+          code: {
+            [AT.handlers + 0x800]: `
       90  nop
       cf  iretd
-    ` } }),
+    `,
+          },
+        },
+      ),
     );
     expect(eips(m)).toEqual([0x8001, 0x8004]);
   });
 
   it('reports nothing for an instruction that faults, and the handler runs freely', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       90    nop
       0f0b  ud2
-    `, { eflags: 0x102 }));
+    `,
+        { eflags: 0x102 },
+      ),
+    );
     expect(eips(m)).toEqual([0x8001]);
     expect(m.stoppedIn).toBe(6);
     expect(m.stack(3)).toEqual([0x8001, SEL.code, 0x10102]);
@@ -121,20 +137,29 @@ describe('single-stepping', () => {
 
   it('stops behind every iteration of REP with RF saved, but for the last', () => {
     const m = sameInAllSlicings(
-      debugged(`
+      debugged(
+        `
       b903000000  mov ecx, 3
       bf00000400  mov edi, 40000h
       f3ab        rep stosd
       0f0b        ud2
-    `, { eflags: 0x102 }),
+    `,
+        { eflags: 0x102 },
+      ),
     );
     expect(traps(m).map((t) => [t.eip, t.rf])).toEqual([
-      [0x8005, false], [0x800a, false], [0x800a, true], [0x800a, true], [0x800c, false],
+      [0x8005, false],
+      [0x800a, false],
+      [0x800a, true],
+      [0x800a, true],
+      [0x800c, false],
     ]);
   });
 
   it('wakes the CPU from HLT', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       f4                hlt
       816424fcfffeffff  and dword [esp - 4], ~100h
       40                inc eax
@@ -142,7 +167,10 @@ describe('single-stepping', () => {
       812424fffeffff    and dword [esp], ~100h
       9d                popfd
       f4                hlt
-    `, { eflags: 0x102 }));
+    `,
+        { eflags: 0x102 },
+      ),
+    );
     expect(eips(m)[0]).toBe(0x8001);
     expect(m.eax).toBe(1);
   });
@@ -168,7 +196,9 @@ describe('instruction breakpoints', () => {
   });
 
   it('are skipped once while RF is set', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       6802000100  push dword 10002h
       6a08        push dword 8
       6810800000  push dword 8010h
@@ -176,40 +206,62 @@ describe('instruction breakpoints', () => {
       9090909090  times 5 nop
       40          inc eax
       e9f8ffffff  jmp 8010h
-    `, { prepare: (t) => breakAt(t, 0x8010), limitTicks: 100 }));
+    `,
+        { prepare: (t) => breakAt(t, 0x8010), limitTicks: 100 },
+      ),
+    );
     expect(eips(m).length).toBeGreaterThan(2);
     expect(m.read32(0x6f00) / 12).toBeLessThan(m.eax + 1);
   });
 
   it('take a tick even where the handler itself has one', () => {
-    const m = sameInAllSlicings(debugged(LOOP, { prepare: (t) => breakAt(t, HANDLER, 0x401), limitTicks: 300, eflags: 0x102 }));
+    const m = sameInAllSlicings(
+      debugged(LOOP, { prepare: (t) => breakAt(t, HANDLER, 0x401), limitTicks: 300, eflags: 0x102 }),
+    );
     expect(m.ended.tick).toBe(300);
   });
 
   it('are not met by each iteration of REP', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       b904000000  mov ecx, 4
       bf00000400  mov edi, 40000h
       f3aa        rep stosb
       f4          hlt
-    `, { prepare: (t) => breakAt(t, 0x800a) }));
+    `,
+        { prepare: (t) => breakAt(t, 0x800a) },
+      ),
+    );
     expect(eips(m)).toEqual([0x800a]);
   });
 
   it('are held off by MOV SS', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       8cd0  mov eax, ss
       8ed0  mov ss, eax
       90    nop
       f4    hlt
-    `, { prepare: (t) => breakAt(t, 0x8004) }));
+    `,
+        { prepare: (t) => breakAt(t, 0x8004) },
+      ),
+    );
     expect(eips(m)).toEqual([]);
   });
 });
 
 describe('data breakpoints', () => {
-  const LENGTHS: readonly (readonly [bytes: number, code: number])[] = [[1, 0], [2, 1], [4, 3]];
-  const KINDS: readonly (readonly [name: string, code: number, reads: boolean])[] = [['writes', 1, false], ['reads and writes', 3, true]];
+  const LENGTHS: readonly (readonly [bytes: number, code: number])[] = [
+    [1, 0],
+    [2, 1],
+    [4, 3],
+  ];
+  const KINDS: readonly (readonly [name: string, code: number, reads: boolean])[] = [
+    ['writes', 1, false],
+    ['reads and writes', 3, true],
+  ];
   // Reads, then writes a byte at 40000h, 40001h, .. 40007h; a dword across 40003h.
   const CODE = `
       bf00000400    mov edi, 40000h
@@ -245,74 +297,104 @@ describe('data breakpoints', () => {
   };
 
   it('are met by wider accesses that begin below them, also across pages', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       a1fd0f0400      mov eax, [40ffdh]
       a1fc0f0400      mov eax, [40ffch]
       a3fe0f0400      mov [40ffeh], eax
       0f6f05f90f0400  movq mm0, [40ff9h]
       f4              hlt
-    `, { prepare: (t) => watch(t, 0x4_1000, 3), mode: 'paged' }));
+    `,
+        { prepare: (t) => watch(t, 0x4_1000, 3), mode: 'paged' },
+      ),
+    );
     expect(eips(m)).toEqual([0x8005, 0x800f, 0x8016]);
   });
 
   it('report REP behind the iteration that met them, with RF saved', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       b905000000  mov ecx, 5
       bf00000400  mov edi, 40000h
       f3ab        rep stosd
       f4          hlt
-    `, { prepare: (t) => watch(t, 0x4_0008, 13) }));
+    `,
+        { prepare: (t) => watch(t, 0x4_0008, 13) },
+      ),
+    );
     expect(traps(m)).toEqual([{ eip: 0x800a, rf: true, dr6: 1 }]);
   });
 
   it('are not met by fetching instructions', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       90          nop
       e9feffffff  jmp 8004h
       90          nop
       40          inc eax
       f4          hlt
-    `, { prepare: (t) => watch(t, AT.code + 4, 15) }));
+    `,
+        { prepare: (t) => watch(t, AT.code + 4, 15) },
+      ),
+    );
     expect(eips(m)).toEqual([]);
   });
 
   it('are not reported when the instruction faults', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       a3fe0f0400  mov [40ffeh], eax
       f4          hlt
-    `, {
-      mode: 'paged',
-      prepare: (t) => {
-        watch(t, 0x4_0ffe, 5);
-        t.ram32(AT.table + 4 * 0x41, 0);
-      },
-    }));
+    `,
+        {
+          mode: 'paged',
+          prepare: (t) => {
+            watch(t, 0x4_0ffe, 5);
+            t.ram32(AT.table + 4 * 0x41, 0);
+          },
+        },
+      ),
+    );
     expect(m.stoppedIn).toBe(14);
     expect(eips(m)).toEqual([]);
     expect(m.cpu.state.dr(6) & 15).toBe(0);
   });
 
   it('met by MOV SS are reported behind the next instruction', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       c7050000040010000000  mov dword [40000h], 10h
       8e1500000400          mov ss, [40000h]
       90                    nop
       f4                    hlt
-    `, { prepare: (t) => watch(t, 0x4_0000, 7) }));
+    `,
+        { prepare: (t) => watch(t, 0x4_0000, 7) },
+      ),
+    );
     expect(eips(m)).toEqual([0x800a, 0x8011]);
   });
 
   it('met by MOV SS are reported in the handler of the INT behind it', () => {
-    const m = sameInAllSlicings(debugged(`
+    const m = sameInAllSlicings(
+      debugged(
+        `
       8e1500000400  mov ss, [40000h]
       cd80          int 80h
       f4            hlt
-    `, {
-      prepare: (t) => {
-        watch(t, 0x4_0000, 7);
-        t.ram32(0x4_0000, SEL.data);
-      },
-    }));
+    `,
+        {
+          prepare: (t) => {
+            watch(t, 0x4_0000, 7);
+            t.ram32(0x4_0000, SEL.data);
+          },
+        },
+      ),
+    );
     expect(eips(m)).toEqual([AT.handlers + 0x800]);
   });
 });
@@ -320,12 +402,14 @@ describe('data breakpoints', () => {
 describe('the other causes of #DB', () => {
   it('general detect is a fault that saves RF', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       b800240000  mov eax, 2400h
       0f23f8      mov dr7, eax
       0f21c3      mov ebx, dr0
       f4          hlt
-    ` },
+    `,
+      },
     });
     expect(m.stoppedIn).toBe(1);
     expect(m.stack(3)).toEqual([0x8008, SEL.code, 0x10002]);
@@ -359,17 +443,20 @@ describe('the other causes of #DB', () => {
 
   it('a task switch by an interrupt reports the T bit as well', () => {
     const m = sameInAllSlicings(
-      debugged(`
+      debugged(
+        `
       90    nop
       cd80  int 80h
       f4    hlt
-    `, {
-        code: { 0xa000: TASK },
-        prepare: (t) => {
-          otherTask(t, 1);
-          t.gate(0x80, SEL.otherTss, 0, 0xe5);
+    `,
+        {
+          code: { 0xa000: TASK },
+          prepare: (t) => {
+            otherTask(t, 1);
+            t.gate(0x80, SEL.otherTss, 0, 0xe5);
+          },
         },
-      }),
+      ),
     );
     expect(traps(m)).toEqual([{ eip: 0xa000, rf: false, dr6: 0x8000 }]);
   });
@@ -407,11 +494,13 @@ describe('the other causes of #DB', () => {
 
   it('a #DB task gate to a task with the T bit set does not stop time', () => {
     const m = sameInAllSlicings({
-      code: { [AT.code]: `
+      code: {
+        [AT.code]: `
       90  nop
       90  nop
       f4  hlt
-    ` },
+    `,
+      },
       eflags: 0x102,
       limitTicks: 200,
       prepare: (t) => {

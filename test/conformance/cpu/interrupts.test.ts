@@ -177,11 +177,13 @@ describe('repeated string instructions', () => {
 
   it('take one tick for each iteration, and one for none', () => {
     expect(sameInAllSlicings({ code: program(MOVS) }).ended.tick).toBe(3 + 20 + 1);
-    const none = sameInAllSlicings({ code: program(`
+    const none = sameInAllSlicings({
+      code: program(`
       f3a5  rep movsd
       f2ae  repne scasb
       f4    hlt
-    `) });
+    `),
+    });
     expect(none.ended.tick).toBe(3);
   });
 

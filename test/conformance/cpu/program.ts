@@ -23,6 +23,8 @@ export const AT = {
   kernelStack: 0x20000,
   userStack: 0x30000,
   data: 0x40000,
+  /** Memory of a device, behind RAM. */
+  device: 0x300000,
 } as const;
 
 /** Selectors of the GDT that every program finds. */
@@ -60,12 +62,27 @@ export class TestMachine {
   readonly output: string[] = [];
   /** Of the next external interrupt. */
   vector = 0x20;
+  /** Two pages of a device's memory at AT.device, and how often they were read. */
+  readonly device = new Uint8Array(0x2000);
+  deviceReads = 0;
 
   constructor() {
+    const mmio = new MmioBus();
+    mmio.map('test memory', AT.device, this.device.length, {
+      read: (offset, width) => {
+        this.deviceReads++;
+        let value = 0;
+        for (let i = 0; i < width; i++) value |= this.device[offset + i] << (8 * i);
+        return value >>> 0;
+      },
+      write: (offset, value, width) => {
+        for (let i = 0; i < width; i++) this.device[offset + i] = value >>> (8 * i);
+      },
+    });
     this.cpu = new Cpu({
       code: cpuCode(),
       ramBytes: RAM_BYTES,
-      mmio: new MmioBus(),
+      mmio,
       nsPerTick: 4,
       cpuid: DEFAULT_CPUID,
       acknowledge: () => {
@@ -99,6 +116,10 @@ export class TestMachine {
   read16(address: number): number {
     return this.cpu.physical.view.getUint16(LAYOUT.ram + address, true);
   }
+  /** Bytes of a listing as hexadecimal. */
+  static hex(listing: string): string {
+    return [...listing.matchAll(/^ *([0-9a-f]+)(?: {2}|$)/gm)].map((m) => m[1]).join('');
+  }
   /** `count` values from the log area. */
   log(count: number): number[] {
     return Array.from({ length: count }, (_, i) => this.read32(AT.log + 4 * i));
@@ -107,8 +128,7 @@ export class TestMachine {
     this.cpu.physical.u8.set(Buffer.from(hex, 'hex'), LAYOUT.ram + address);
   }
   place(address: number, listing: string): void {
-    const hex = [...listing.matchAll(/^ *([0-9a-f]+)(?: {2}|$)/gm)].map((m) => m[1]).join('');
-    this.bytes(address, hex);
+    this.bytes(address, TestMachine.hex(listing));
   }
   /** A gate of the IDT; `access` with P and DPL. */
   gate(vector: number, selector: number, offset: number, access = 0x8e): void {
@@ -149,6 +169,8 @@ export class TestMachine {
     cpu.now = 0;
     cpu.reset();
     this.output.length = 0;
+    this.device.fill(0);
+    this.deviceReads = 0;
     this.vector = 0x20;
     this.#tables();
     const real = mode === 'real' || mode === 'v86';
@@ -256,6 +278,7 @@ export interface Outcome {
   readonly registers: string;
   readonly eflags: string;
   readonly output: readonly string[];
+  readonly deviceReads: number;
   readonly state: string;
   readonly dirtyPages: readonly number[];
   readonly ram: string;
@@ -292,6 +315,7 @@ export function execute(m: TestMachine, program: Program, slicing: Slicing | nul
     registers: [0, 1, 2, 3, 4, 5, 6, 7].map((r) => cpu.state.gpr(r).toString(16)).join(' '),
     eflags: cpu.state.eflags.toString(16),
     output: [...m.output],
+    deviceReads: m.deviceReads,
     state: createHash('sha1').update(state.finish()).digest('hex'),
     dirtyPages,
     ram: hash.digest('hex'),

@@ -4,11 +4,14 @@ import { FLAG, gprSlot } from '../../../src/isa/cpu-state.js';
 import type { Program } from './program.js';
 import { AT, TestMachine, execute, xorshift } from './program.js';
 
-const PROGRAMS = 300;
+const PROGRAMS = 120;
 const LIMIT_TICKS = 400;
 
 /** First bytes that make for longer runs than opcodes of equal probability: moves, arithmetic, pushes, short jumps, strings. */
-const COMMON = [0x01, 0x03, 0x29, 0x31, 0x40, 0x48, 0x50, 0x58, 0x88, 0x89, 0x8a, 0x8b, 0xaa, 0xab, 0xa4, 0xf3, 0x66, 0x74, 0x75, 0xe2, 0xb8, 0xc6];
+const COMMON = [
+  0x01, 0x03, 0x29, 0x31, 0x40, 0x48, 0x50, 0x58, 0x88, 0x89, 0x8a, 0x8b, 0xaa, 0xab, 0xa4, 0xf3, 0x66, 0x74, 0x75,
+  0xe2, 0xb8, 0xc6,
+];
 
 const HAS_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
 
@@ -26,7 +29,9 @@ function randomProgram(seed: number, mode: Program['mode']): Program {
     code: {},
     limitTicks: LIMIT_TICKS,
     eflags: 0x202 | (seed % 8 === 0 ? FLAG.TF : 0),
-    events: Object.fromEntries([seed % 50, 60 + (seed % 70), 200].map((tick) => [tick, (m) => m.cpu.setInterrupt(true)])),
+    events: Object.fromEntries(
+      [seed % 50, 60 + (seed % 70), 200].map((tick) => [tick, (m) => m.cpu.setInterrupt(true)]),
+    ),
     prepare: (m) => {
       const draw = xorshift(seed * 2_654_435_761);
       const { u8 } = m.cpu.physical;
@@ -44,7 +49,10 @@ function randomProgram(seed: number, mode: Program['mode']): Program {
       // Registers point there.
       for (let r = 0; r < 8; r++) {
         const value = draw();
-        m.cell(gprSlot(r), r === 4 ? AT.userStack : r === 1 ? value & 31 : places[value % places.length] + ((value >>> 8) & 15));
+        m.cell(
+          gprSlot(r),
+          r === 4 ? AT.userStack : r === 1 ? value & 31 : places[value % places.length] + ((value >>> 8) & 15),
+        );
       }
       if (mode !== 'user') return;
       // Ring 3 gets its own pages only; one of them read-only, one absent.
