@@ -366,6 +366,12 @@ export class DirectExecution extends Body implements Semantics {
   write128(): void {
     throw new Error('not an integer access');
   }
+  segmentSelector(): I32 {
+    throw new Error('integer instructions do not ask for a selector');
+  }
+  fpuOpcode(): I32 {
+    throw new Error('integer instructions have no x87 opcode');
+  }
   probeWrite(op: Operand, sizeBytes: number): void {
     this.memory.probe(this.number(this.effectiveAddress(op)) >>> 0, sizeBytes);
   }
