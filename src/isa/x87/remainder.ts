@@ -3,7 +3,7 @@ import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I32 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
-import { CLASS, SIGN, checkDenormal, classOf, loadReal, normalize, returnInvalid, storeReal } from './format.js';
+import { CLASS, SIGN, checkDenormal, classOf, exponentOf, loadReal, normalize, returnInvalid, storeReal } from './format.js';
 import { screenOperands } from './nan.js';
 import { fullPrecision, normalizeRound } from './round.js';
 import { isFilled, registerAddress, stackUnderflow } from './stack.js';
@@ -41,7 +41,12 @@ function remainder(b: Body, nearest: boolean): void {
   const distance = b.var(i32.sub(p.exponent, q.exponent));
   // The divisor is moved up for a partial reduction.
   const exponent = b.var(q.exponent);
-  b.if(i32.eq(classY, CLASS.INFINITY), () => b.return(i32.const(1)));
+  b.if(i32.eq(classY, CLASS.INFINITY), () => {
+    // Only a pseudo-denormal changes: into the number that it is.
+    const pseudo = i32.and(i32.eqz(exponentOf(x.signExponent)), i64.lt_s(x.significand, 0n));
+    storeReal(b, target, x.significand, i32.or(x.signExponent, pseudo));
+    b.return(i32.const(1));
+  });
   b.if(i32.lt_s(distance, nearest ? -1 : 0), () => {
     b.do(normalizeRound, target, p.sign, p.exponent, p.significand, 0n, fullPrecision());
     b.return(i32.const(1));
