@@ -8,6 +8,7 @@ import { createPc, type Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import { ReplaySession } from '../replay/replay-session.js';
 import { describeAsk } from '../replay/describe-ask.js';
+import { inFile } from './in-file.js';
 import { phasesOf, type RecordedPhase } from './phases.js';
 import { Replay } from './replay.js';
 import type { HostServices } from './services.js';
@@ -57,14 +58,7 @@ export class Recording {
       return new Recording(file, reader, services, () => source.close());
     } catch (error) {
       source.close();
-      if (error instanceof CodedError && error.where !== undefined && !error.where.includes(file)) {
-        throw new CodedError(error.code, error.message, {
-          where: `${file}: ${error.where}`,
-          hint: error.hint,
-          cause: error,
-        });
-      }
-      throw error;
+      throw inFile(file, error);
     }
   }
 
@@ -80,9 +74,13 @@ export class Recording {
     const { services, meta } = this;
     const config = parseMachineConfig(meta.machine, this.file);
     if (meta.nsPerTick !== config.nsPerTick) {
-      throw new CodedError('DAMAGED', `a tick lasts ${meta.nsPerTick} ns in one place, ${config.nsPerTick} in another`, {
-        where: this.file,
-      });
+      throw new CodedError(
+        'DAMAGED',
+        `a tick lasts ${meta.nsPerTick} ns in one place, ${config.nsPerTick} in another`,
+        {
+          where: this.file,
+        },
+      );
     }
     if (meta.cpuid !== JSON.stringify(DEFAULT_CPUID)) {
       throw new CodedError('MISMATCH', 'the recording is of a CPU model that this version does not have', {
@@ -98,13 +96,21 @@ export class Recording {
 
   /** A machine at the recording's first tick, ready to follow it. */
   async replay(): Promise<Replay> {
-    const { pc, session } = this.#session();
-    return new Replay({ pc, session, services: this.services, recording: this });
+    try {
+      const { pc, session } = this.#session();
+      return new Replay({ pc, session, services: this.services, recording: this });
+    } catch (error) {
+      throw inFile(this.file, error);
+    }
   }
 
   /** Replays the whole and compares every digest. Throws DAMAGED when the file is. */
   async verify(progress: ReplayProgress = {}): Promise<Verification> {
-    this.reader.verify();
+    try {
+      this.reader.verify();
+    } catch (error) {
+      throw inFile(this.file, error);
+    }
     const replay = await this.replay();
     try {
       const stop = await replay.run(progress);

@@ -3,8 +3,9 @@ import { toHex } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
-import type { ReplaySession } from '../replay/replay-session.js';
+import type { ReplaySession, ReplayStop } from '../replay/replay-session.js';
 import { SerialConsole } from './console.js';
+import { inFile } from './in-file.js';
 import type { GuestMachine } from './guest-machine.js';
 import { readLinearMemory, registersOf } from './inspect.js';
 import type { LiveOptions } from './launch.js';
@@ -87,7 +88,7 @@ export class Replay {
     let step = session.sliceTicks;
     for (;;) {
       const begun = services.monotonicMs();
-      const stop = session.run(Math.min(target, session.tick + step), until?.mark ?? null);
+      const stop = this.#step(Math.min(target, session.tick + step), until?.mark ?? null);
       const tookMs = services.monotonicMs() - begun;
       switch (stop.kind) {
         case 'mark':
@@ -102,6 +103,14 @@ export class Replay {
       onProgress?.(session.tick, session.endTick);
       step = Math.min(1e9, Math.max(session.sliceTicks, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
       await services.pause(0);
+    }
+  }
+
+  #step(until: Tick, mark: string | null): ReplayStop {
+    try {
+      return this.#parts.session.run(until, mark);
+    } catch (error) {
+      throw inFile(this.#parts.recording.file, error);
     }
   }
 

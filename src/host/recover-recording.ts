@@ -4,10 +4,9 @@ import type { BlockCodec } from '../log/block-codec.js';
 import { recover } from '../log/recover.js';
 import { ReelReader } from '../log/reel-reader.js';
 import type { ReelSource } from '../log/reel-source.js';
-import { createBlockCodec } from './block-codec.js';
-import { createHashing } from './hashing.js';
 import { OutputFile } from './output-file.js';
 import { ReelFileSource } from './reel-file-source.js';
+import { hostServices } from './services.js';
 
 export interface Recovery {
   /** The complete recording that was written. */
@@ -51,7 +50,7 @@ function isWhole(source: ReelSource, codec: BlockCodec, hashing: Hashing): boole
 export async function recoverRecording(file: string, target?: string): Promise<Recovery> {
   const source = new ReelFileSource(file);
   try {
-    const [codec, hashing] = [await createBlockCodec(), createHashing()];
+    const { codec, hashing } = await hostServices();
     const sink = target === undefined ? createBeside(file) : new OutputFile(target, 'new');
     try {
       const { endTick, entries, hadEnd, problem } = recover(source, codec, hashing, sink);

@@ -95,6 +95,8 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
   ports.map('pic', 0x20, 2, pic.masterPorts);
   ports.map('pic', 0xa0, 2, pic.slavePorts);
   ports.map('pic', 0x4d0, 2, pic.elcrPorts);
+  // PC/AT: a write to F0h clears the x87's error latch.
+  ports.map('fpu', 0xf0, 1, { read: () => 0xff, write: () => cpu.clearFerr() });
   const clock = cpu;
   const onA20 = (level: boolean): void => {
     if (cpu.physical.a20 === level) return;

@@ -29,7 +29,8 @@ export const exponential = routine('x87Exponential', [], 'i32', (b) => {
   const { exponent, significand, sign } = normalize(b, x);
   b.if(i32.ge_s(exponent, BIAS), () => {
     const one = b.let(i32.and(i32.eq(exponent, BIAS), i64.eq(significand, INTEGER_BIT)));
-    b.if(i32.eqz(one), () => b.do(raiseX87, SW.PE));
+    // Even where the result is exact.
+    b.do(raiseX87, SW.PE);
     b.if(i32.and(one, i32.ne(negative, 0)), () => storeReal(b, target, INTEGER_BIT, SIGN | HALF_EXPONENT));
     b.return(i32.const(1));
   });

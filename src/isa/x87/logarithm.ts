@@ -1,6 +1,6 @@
 import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
-import type { I32 } from '../ir/expr.js';
+import type { I32, I32Like } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
 import type { Normalized, Real } from './format.js';
 import {
@@ -95,9 +95,8 @@ const wideLog2 = routine('wideLog2', [], 'i32', (b) => {
   b.return(sign);
 });
 
-/** target = C * y with `sign`; C is the logarithm of a power of two where its low part is 0, and exact. */
-function storeTimes(b: Body, target: I32, sign: I32, y: Normalized): void {
-  const inexact = b.let(i64.ne(wideLow(WIDE.C), 0n));
+/** target = C * y with `sign` */
+function storeTimes(b: Body, target: I32, sign: I32, y: Normalized, inexact: I32Like): void {
   setWide(b, WIDE.B, y.significand, 0n, i32.sub(y.exponent, BIAS));
   b.do(wideMultiply, WIDE.C, WIDE.C, WIDE.B);
   storeWide(b, target, i32.xor(sign, y.sign), WIDE.C, inexact);
@@ -157,7 +156,9 @@ export const logarithm = routine('x87Logarithm', [], 'i32', (b) => {
   const p = normalize(b, x);
   setWide(b, WIDE.A, p.significand, 0n, i32.sub(p.exponent, BIAS));
   const logSign = b.let(call(wideLog2));
-  storeTimes(b, target, logSign, normalize(b, y));
+  // The logarithm of a power of two is exact, and nothing else has no low part.
+  const inexact = b.let(i64.ne(wideLow(WIDE.C), 0n));
+  storeTimes(b, target, logSign, normalize(b, y), inexact);
   b.return(i32.const(1));
 });
 
@@ -215,6 +216,6 @@ export const logarithmPlusOne = routine('x87LogarithmPlusOne', [], 'i32', (b) =>
       b.set(logSign, call(wideLog2));
     },
   );
-  storeTimes(b, target, logSign, normalize(b, y));
+  storeTimes(b, target, logSign, normalize(b, y), 1);
   b.return(i32.const(1));
 });

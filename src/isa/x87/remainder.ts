@@ -3,7 +3,17 @@ import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I32 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
-import { CLASS, SIGN, checkDenormal, classOf, exponentOf, loadReal, normalize, returnInvalid, storeReal } from './format.js';
+import {
+  CLASS,
+  SIGN,
+  checkDenormal,
+  classOf,
+  exponentOf,
+  loadReal,
+  normalize,
+  returnInvalid,
+  storeReal,
+} from './format.js';
 import { screenOperands } from './nan.js';
 import { fullPrecision, normalizeRound } from './round.js';
 import { isFilled, registerAddress, stackUnderflow } from './stack.js';
