@@ -7,6 +7,11 @@
 %include "lib/port.inc"
 
 SCRATCH         equ 0x00110000
+; Not in a page with code: every write there would make the CPU decode it anew.
+state           equ 0x20000
+command         equ 0x20004
+flags           equ 0x20008
+checksum        equ 0x2000C
 
 main:
         ENTER_FLAT32 flat
@@ -19,6 +24,7 @@ flat:
         PRINT   'port-fuzz: start', 13, 10
         mov     eax, [parameter_2]
         mov     [state], eax
+        mov     dword [checksum], 0x811C9DC5
         xor     ebp, ebp
 .next:
         cmp     ebp, [parameter_1]
@@ -143,11 +149,5 @@ mix:
         mov     [checksum], eax
         pop     eax
         ret
-
-        align   4, db 0
-state:          dd 0
-command:        dd 0
-flags:          dd 0
-checksum:       dd 0x811C9DC5
 
 %include "lib/end.inc"
