@@ -10,12 +10,17 @@ export interface IoSpace {
   exempt(port: number, width: Width, isRead: boolean): boolean;
 }
 
+/** Which engines run the guest. It cannot tell: one is for speed, one alone is for finding faults in them. */
+export type Tier = 'interpreter' | 'regions' | 'all';
+
 export interface CpuOptions {
   readonly code: CpuCode;
   readonly ramBytes: number;
   readonly mmio: MmioBus;
   readonly io: IoSpace;
   readonly nsPerTick: number;
+  /** Default 'all'; 'regions' compiles each block before it runs. */
+  readonly tier?: Tier;
   readonly cpuid: CpuidConfig;
   /** INTA cycle: vector of the pending external interrupt. */
   readonly acknowledge: () => number;

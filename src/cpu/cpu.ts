@@ -1,11 +1,12 @@
 import type { Width } from '../core/bus.js';
 import type { Clock, Tick } from '../core/clock.js';
 import { EXCEPTION, FLAG, STATE } from '../isa/cpu-state.js';
-import type { CpuOptions } from './cpu-options.js';
+import type { CpuOptions, Tier } from './cpu-options.js';
 import { BlockCache } from './interpreter/block-cache.js';
 import { SYSTEM_NUMBERS } from './interpreter/generic-context.js';
 import { GuestMemory } from './memory/guest-memory.js';
 import { LAYOUT } from './memory/layout.js';
+import { RegionTier } from './region/region-tier.js';
 import { PageWalker } from './memory/page-walk.js';
 import { engineMemoryPages, PhysicalMemory } from './memory/physical.js';
 import { CpuStateView } from './state/cpu-state-view.js';
@@ -15,6 +16,8 @@ import { DR6 } from './system/control-bits.js';
 import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
 
+/** How often a block runs before it is compiled; 0 for never. */
+const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 3000 };
 /** The largest slice one call of the interpreter runs; fits an i32. */
 const MAX_SLICE = 0x4000_0000;
 /** Interrupt shadow that holds off debug traps as well. */
@@ -34,10 +37,10 @@ export class Cpu implements Clock {
   readonly nsPerTick: number;
   readonly #view: DataView;
   readonly #blocks: BlockCache;
+  readonly #regions: RegionTier | null = null;
   readonly #execute: () => void;
   readonly #breakpoints: Breakpoints;
-  /** Tick at which the running slice ends. */
-  #sliceEnd: Tick = 0;
+  #sliceEndTick: Tick = 0;
   #executing = false;
   /** Tick at which run() returns to its owner. */
   #runEnd: Tick = 0;
@@ -78,6 +81,8 @@ export class Cpu implements Clock {
       translate: (linear) => this.memory.translateCode(linear),
       devicePhysical: () => this.memory.devicePhysical,
       onUncached: () => this.#refetch(),
+      hotRuns: HOT_RUNS[options.tier ?? 'all'],
+      onDropped: (block) => this.#regions?.blockDropped(block),
     });
     // The instructions behind the one in flight may have changed, or those of its further iterations.
     this.memory.onCodeWritten = (host, bytes) => {
@@ -94,8 +99,7 @@ export class Cpu implements Clock {
       physical: this.physical,
       tlb: {
         flushAll: () => this.memory.tlb.flushAll(),
-        flushForCr3: () => this.memory.tlb.flushAll(),
-        invalidate: (linear) => this.memory.tlb.invalidate(linear),
+        directoriesChanged: (before, after) => this.memory.tlb.directoriesChanged(before, after),
       },
       clock: this,
       cpuid: options.cpuid,
@@ -107,6 +111,18 @@ export class Cpu implements Clock {
     });
     const instance = new WebAssembly.Instance(module, { env: { memory }, host: this.#hostFunctions() });
     this.#execute = instance.exports.run as () => void;
+    const hotRuns = HOT_RUNS[options.tier ?? 'all'];
+    if (hotRuns > 0) {
+      this.#regions = new RegionTier({
+        code: options.code.regionCode,
+        memory,
+        view: this.#view,
+        tlb: this.memory.tlb,
+        blocks: this.#blocks,
+        core: instance.exports,
+        hotRuns,
+      });
+    }
     this.reset();
   }
 
@@ -129,6 +145,16 @@ export class Cpu implements Clock {
   }
 
   // ---- time
+  /** Tick at which the running slice ends. */
+  get #sliceEnd(): Tick {
+    return this.#sliceEndTick;
+  }
+  set #sliceEnd(tick: Tick) {
+    this.#sliceEndTick = tick;
+    this.#view.setUint32(STATE.sliceEnd, tick >>> 0, true);
+    this.#view.setUint32(STATE.sliceEnd + 4, Math.floor(tick / 0x1_0000_0000), true);
+  }
+
   /** The tick of the instruction in flight, or of the boundary between instructions. */
   get now(): Tick {
     return this.#sliceEnd - this.#view.getUint32(STATE.budget, true) - (this.#executing ? 1 : 0);
@@ -311,6 +337,7 @@ export class Cpu implements Clock {
       mmioWrite: (bytes: number, value: number) => memory.mmioWrite(bytes, value),
       pageWritten: (host: number, bytes: number) => memory.pageWritten(host >>> 0, bytes),
       fetchBlock: (eip: number) => this.#blocks.fetch(eip >>> 0),
+      hotBlock: (record: number, eip: number) => this.#regions?.hot(record, eip >>> 0),
       deliverFault: () => this.#deliverPending(),
       system: (routine: number, a: number, b: number, c: number, d: number, e: number) =>
         this.#systemRoutine(routine, a, b, c, d, e),

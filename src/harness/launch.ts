@@ -17,6 +17,7 @@ import { BackdoorControl } from '../replay/backdoor-control.js';
 import { LiveSession } from '../replay/live-session.js';
 import type { ActiveRecording } from '../replay/recording-control.js';
 import { RecordingControl } from '../replay/recording-control.js';
+import type { Tier } from '../cpu/cpu-options.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
@@ -38,6 +39,8 @@ export interface LiveOptions {
   readonly pacing?: boolean;
   /** Cuts execution every n ticks: changes nothing the guest can see. */
   readonly sliceTicks?: number;
+  /** Engines to run on: changes nothing the guest can see either. Default `all`. */
+  readonly tier?: Tier;
   /** The boot disk's image, needed when going live reads blocks that the recording has not. */
   readonly bootImage?: string | Uint8Array;
 }
@@ -95,7 +98,7 @@ export async function createMachine(services: HostServices, options: MachineOpti
     romSha256: toHex(services.hashing.sha256(rom)),
     bootDisk: plan.bootDisk,
   };
-  const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing });
+  const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing, tier: options.tier });
   applyBoot(pc, plan, rom, disk?.bytes ?? null);
   const images = [kernel, initrd, disk].filter((i) => i !== null).map((i) => i.reference);
   return launch({ pc, services, options, epoch: 0, images });

@@ -1,3 +1,4 @@
+import type { Tier } from '../cpu/cpu-options.js';
 import { CodedError } from '../base/errors.js';
 import type { Tick } from '../core/clock.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
@@ -70,7 +71,7 @@ export class Recording {
     return this.reader.end.reason;
   }
 
-  #session(): { pc: Pc; session: ReplaySession } {
+  #session(tier: Tier | undefined): { pc: Pc; session: ReplaySession } {
     const { services, meta } = this;
     const config = parseMachineConfig(meta.machine, this.file);
     if (meta.nsPerTick !== config.nsPerTick) {
@@ -88,16 +89,16 @@ export class Recording {
         hint: `it was written by ${this.reader.library}`,
       });
     }
-    const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing });
+    const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing, tier });
     const session = new ReplaySession(pc.machine, this.reader);
     session.describeRequest = describeAsk;
     return { pc, session };
   }
 
   /** A machine at the recording's first tick, ready to follow it. */
-  async replay(): Promise<Replay> {
+  async replay(options: { readonly tier?: Tier } = {}): Promise<Replay> {
     try {
-      const { pc, session } = this.#session();
+      const { pc, session } = this.#session(options.tier);
       return new Replay({ pc, session, services: this.services, recording: this });
     } catch (error) {
       throw inFile(this.file, error);
@@ -105,13 +106,13 @@ export class Recording {
   }
 
   /** Replays the whole and compares every digest. Throws DAMAGED when the file is. */
-  async verify(progress: ReplayProgress = {}): Promise<Verification> {
+  async verify(progress: ReplayProgress & { readonly tier?: Tier } = {}): Promise<Verification> {
     try {
       this.reader.verify();
     } catch (error) {
       throw inFile(this.file, error);
     }
-    const replay = await this.replay();
+    const replay = await this.replay(progress);
     try {
       const stop = await replay.run(progress);
       switch (stop.kind) {

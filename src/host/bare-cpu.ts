@@ -1,10 +1,17 @@
 import type { MmioBus } from '../core/bus.js';
 import { Cpu } from '../cpu/cpu.js';
+import type { Tier } from '../cpu/cpu-options.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { cpuCode } from './cpu-code.js';
 
+export interface BareCpuOptions {
+  readonly ramBytes: number;
+  readonly mmio: MmioBus;
+  readonly tier?: Tier;
+}
+
 /** A CPU with RAM and nothing else: ports read as ones, no interrupts. For vectors and tests. */
-export function createBareCpu(options: { readonly ramBytes: number; readonly mmio: MmioBus }): Cpu {
+export function createBareCpu(options: BareCpuOptions): Cpu {
   return new Cpu({
     ...options,
     code: cpuCode(),

@@ -94,6 +94,8 @@ export const STATE_FIELDS = {
   nextEip: engine('u32'),
   /** Instructions left in the slice, valid inside host functions; host code lowers it to end the slice. */
   budget: engine('u32'),
+  /** Tick at which the running slice ends. */
+  sliceEnd: engine('u64'),
   /** INTR is asserted: instructions that set IF must leave the interpreter. */
   interruptPending: engine('u32'),
   /** 1 when fast paths may assume CS DS ES SS flat, 32-bit code and stack, protected mode, no V86. */

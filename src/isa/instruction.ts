@@ -33,13 +33,19 @@ export interface Instruction {
   readonly options: InstructionOptions;
 }
 
+/**
+ * How an instruction goes on: near jumps and calls to a relative or computed target; `conditional` may fall through;
+ * `far` is a system routine that decides.
+ */
+export type BranchKind = 'jump' | 'conditional' | 'call' | 'return' | 'far';
+
 export interface InstructionOptions {
   /** LOCK is allowed on the memory form. */
   readonly lock?: boolean;
   /** String instruction: REP prefixes repeat it; 'compare' also tests ZF. `semantics` is one iteration. */
   readonly string?: 'plain' | 'compare';
-  /** The instruction may write EIP by jump(): a block ends behind it. */
-  readonly branch?: boolean;
+  /** The instruction may write EIP: a block ends behind it. */
+  readonly branch?: BranchKind;
   /** CR0.EM/TS checks that run before the instruction: x87 -> #NM by EM|TS; wait -> MP&TS; mmx -> #UD by EM, #NM by TS; sse -> #UD by EM or !OSFXSR, #NM by TS. */
   readonly unit?: 'x87' | 'wait' | 'mmx' | 'sse';
   /** x87: raises a pending unmasked exception first (all but the no-wait forms). */

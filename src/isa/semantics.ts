@@ -34,10 +34,10 @@ export type SegmentRef = number | Operand;
 
 /** Arithmetic flags: semantics say what happened, the engine chooses the representation. Upper bits beyond `w` are ignored. */
 export interface FlagSemantics {
-  /** r = a + b (+ carry-in): CF PF AF ZF SF OF. */
-  add(w: Width, a: I32, b: I32, r: I32): void;
-  /** r = a - b (- borrow-in): CF PF AF ZF SF OF. */
-  sub(w: Width, a: I32, b: I32, r: I32): void;
+  /** r = a + b, or with `carryIn` one more: CF PF AF ZF SF OF. */
+  add(w: Width, a: I32, b: I32, r: I32, carryIn?: 'carry-in'): void;
+  /** r = a - b, or with `carryIn` one less: CF PF AF ZF SF OF. */
+  sub(w: Width, a: I32, b: I32, r: I32, carryIn?: 'carry-in'): void;
   /** Like add(.., 1) and sub(.., 1), CF unchanged. `a` is the value before. */
   inc(w: Width, a: I32, r: I32): void;
   dec(w: Width, a: I32, r: I32): void;
@@ -138,6 +138,8 @@ export interface Semantics extends Body {
   // ---- control flow; targets are offsets in CS, already cut to the operand size
   /** EIP of the next instruction. */
   nextEip(): I32;
+  /** EIP of the instruction itself. */
+  instructionEip(): I32;
   /** #GP(0) when `target` is beyond the CS limit. Call before changing state; jump() checks as well. */
   checkTarget(target: I32): void;
   jump(target: I32): void;
@@ -156,6 +158,8 @@ export interface Semantics extends Body {
   v86Mode(): I32;
 
   // ---- the rest of the machine
+  /** Tick of the instruction. */
+  tick(): I64;
   /** #GP(0) unless the I/O privilege level or the TSS's permission map allows the port; portIn() and portOut() check as well. */
   checkPort(width: Width, port: I32): void;
   portIn(width: Width, port: I32): I32;
@@ -205,7 +209,6 @@ export const SYSTEM_ROUTINES = {
   invlpg: 1,
   hlt: 0,
   cpuid: 0,
-  rdtsc: 0,
   rdpmc: 0,
   rdmsr: 0,
   wrmsr: 0,

@@ -5,6 +5,7 @@ import { InputGate } from '../core/input-gate.js';
 import { TimerQueue } from '../core/timers.js';
 import type { CpuCode } from '../cpu/code.js';
 import { Cpu } from '../cpu/cpu.js';
+import type { Tier } from '../cpu/cpu-options.js';
 import { LAYOUT } from '../cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { Backdoor } from '../devices/backdoor/backdoor.js';
@@ -41,6 +42,8 @@ export interface PcOptions {
   readonly config: MachineConfig;
   readonly code: CpuCode;
   readonly hashing: Hashing;
+  /** Engines to use; invisible to the guest and in no recording. */
+  readonly tier?: Tier;
 }
 
 /** A wired machine with handles to the parts that the outside talks to. */
@@ -58,7 +61,7 @@ export interface Pc {
 }
 
 /** Wires a PC/AT. The only place that knows which chip sits at which port and line. */
-export function createPc({ config, code, hashing }: PcOptions): Pc {
+export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   const ports = new PortBus();
   const mmio = new MmioBus();
   const timers = new TimerQueue();
@@ -72,12 +75,15 @@ export function createPc({ config, code, hashing }: PcOptions): Pc {
   const pic = add(new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: 1 << SCI_IRQ }));
   const cpu: Cpu = new Cpu({
     code,
+    tier,
     ramBytes: config.memoryBytes,
     mmio,
     io: {
       read: (port, width) => {
-        if (width === 4 && port === PORT) return backdoor.portIn32(caller);
-        if (width === 4 && port === VMPORT) return vmport.portIn32(caller);
+        // Ring 3 that the policy has nothing for finds the empty port, even where IOPL lets it read.
+        const isCall = width === 4 && (caller.cpl < 3 || backdoor.state.ring3);
+        if (isCall && port === PORT) return backdoor.portIn32(caller);
+        if (isCall && port === VMPORT) return vmport.portIn32(caller);
         return ports.read(port, width);
       },
       write: (port, value, width) => ports.write(port, value, width),

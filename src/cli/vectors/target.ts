@@ -1,8 +1,8 @@
-import { CodedError } from '../../base/errors.js';
 import { MmioBus } from '../../core/bus.js';
 import type { Cpu } from '../../cpu/cpu.js';
 import { LAYOUT } from '../../cpu/memory/layout.js';
 import { CS, DS, ES, FS, GS, SS, STATE, TR, gprSlot } from '../../isa/cpu-state.js';
+import type { Tier } from '../../cpu/cpu-options.js';
 import { createBareCpu } from '../../host/bare-cpu.js';
 import type { FinalState, FpuImage, SseImage, Vector, VectorTarget } from './vector.js';
 import { CODE_ADDRESS, INT3, SCRATCH_ADDRESS, VECTOR_PAGE_BYTES } from './vector.js';
@@ -173,12 +173,7 @@ class CpuTarget implements VectorTarget {
   }
 }
 
-/** A target for vectors. Tier 1 is the interpreter; `cutEveryTick` ends the slice after every tick. */
-export async function createTarget(tier: 1 | 2, cutEveryTick: boolean): Promise<VectorTarget> {
-  if (tier === 2) {
-    throw new CodedError('USAGE', 'this version of guestreel has no region compiler (tier 2)', {
-      hint: 'use --tier 1',
-    });
-  }
-  return new CpuTarget(createBareCpu({ ramBytes: RAM_BYTES, mmio: new MmioBus() }), cutEveryTick);
+/** A target for vectors. `cutEveryTick` ends the slice after every tick. */
+export function createTarget(tier: Tier, cutEveryTick: boolean): VectorTarget {
+  return new CpuTarget(createBareCpu({ ramBytes: RAM_BYTES, mmio: new MmioBus(), tier }), cutEveryTick);
 }

@@ -12,8 +12,8 @@ const PAGE = 4096;
 const MAX_BLOCK_INSTRUCTIONS = 64;
 /** The block lies in one page. */
 const NO_PAGE = -2;
-/** Records a block can need: straddle check, instructions, end. */
-const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 2;
+/** Records a block can need: profile, straddle check, instructions, end. */
+const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 3;
 
 /** How a form is executed: its case in the main loop (0 = generic only) and its slot in the function table. */
 export interface HandlerIndex {
@@ -38,9 +38,12 @@ export interface BlockCacheOptions {
   readonly devicePhysical: () => number;
   /** The block just fetched comes from a device: it must be fetched anew for each tick. */
   readonly onUncached: () => void;
+  /** Runs of a block until it counts as hot; 0 when nobody wants to know. */
+  readonly hotRuns: number;
+  readonly onDropped: (block: Block) => void;
 }
 
-interface Block {
+export interface Block {
   readonly key: number;
   readonly physical: number;
   readonly firstRecord: number;
@@ -78,6 +81,7 @@ function nextPage(linear: number): number {
 export class BlockCache {
   readonly #blocks = new Map<number, Block>();
   readonly #byPage = new Map<number, Set<Block>>();
+  readonly #byRecord = new Map<number, Block>();
   readonly #view: DataView;
   readonly #u8: Uint8Array;
   #free: number = LAYOUT.records;
@@ -121,6 +125,14 @@ export class BlockCache {
     });
   }
 
+  /** The block of flat 32-bit code at an engine address, if it is decoded. */
+  flatBlock(host: number): Block | undefined {
+    return this.#blocks.get((host - LAYOUT.ram) * 4 + ((MODE.FLAT | MODE.CODE32) & 3));
+  }
+  blockOfRecord(firstRecord: number): Block | undefined {
+    return this.#byRecord.get(firstRecord);
+  }
+
   #publish(block: Block, mode: number): void {
     const slot = lookupSlotOf(block.physical) >> 2;
     const i32 = this.options.physical.i32;
@@ -134,6 +146,7 @@ export class BlockCache {
   #decode(at: BlockStart): number {
     if (this.#free + (MAX_BLOCK_RECORDS + 1) * RECORD_BYTES > LAYOUT.recordsEnd) this.clear();
     const firstRecord = this.#free;
+    if (this.options.hotRuns > 0 && at.flat && at.code32 && at.host !== 0) this.#writeProfile();
     const pageLeft = PAGE - (at.linear & (PAGE - 1));
     // A device may answer differently every time: never look beyond the instruction that is due.
     const most = at.host === 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
@@ -150,6 +163,8 @@ export class BlockCache {
         if (secondHost === -1) return 0;
         outcome = this.#decodeAcrossPages(at, secondHost, allowed);
         if (outcome === 'short') return this.#raiseGeneralProtection();
+        // Its check comes first, so that it is not made twice.
+        this.#free = firstRecord;
         if (at.host !== 0 && secondHost !== 0) this.#writeSpecial(SPECIAL.STRADDLE, 0, secondHost);
       }
       const { result } = this.options.decoder;
@@ -207,6 +222,7 @@ export class BlockCache {
     const old = this.#blocks.get(block.key);
     if (old !== undefined) this.#drop(old);
     this.#blocks.set(block.key, block);
+    this.#byRecord.set(firstRecord, block);
     const inFirst = Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
     this.#markLines(physical, inFirst);
     if (secondHost !== NO_PAGE) this.#markLines(secondHost - LAYOUT.ram, byteLength - inFirst);
@@ -249,6 +265,7 @@ export class BlockCache {
 
   #drop(block: Block): void {
     if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
+    this.#byRecord.delete(block.firstRecord);
     for (const page of block.pages) this.#byPage.get(page)?.delete(block);
     for (let i = 0; i < block.recordCount; i++) {
       this.#view.setUint16(block.firstRecord + i * RECORD_BYTES + RECORD.hot, SPECIAL.REFETCH, true);
@@ -256,13 +273,13 @@ export class BlockCache {
     const slot = lookupSlotOf(block.physical) >> 2;
     const i32 = this.options.physical.i32;
     if (i32[slot + 2] === block.firstRecord) i32[slot + 1] = 0;
+    this.options.onDropped(block);
   }
 
-  /** Forgets everything. Only between blocks. */
+  /** Forgets everything. Only between blocks. Each dropped block takes its lookup entry along. */
   clear(): void {
     for (const page of [...this.#byPage.keys()]) this.#dropPage(page);
     this.#blocks.clear();
-    this.#u8.fill(0, LAYOUT.lookup, LAYOUT.lookup + 65536 * 16);
     this.#free = LAYOUT.records;
   }
 
@@ -277,6 +294,12 @@ export class BlockCache {
     this.#free += RECORD_BYTES;
     this.#u8.fill(0, at, this.#free);
     return at;
+  }
+
+  #writeProfile(): void {
+    const at = this.#next();
+    this.#view.setUint16(at + RECORD.hot, SPECIAL.PROFILE, true);
+    this.#view.setInt32(at + RECORD.immediate, this.options.hotRuns, true);
   }
 
   #writeSpecial(special: number, offset: number, immediate: number): void {

@@ -3,7 +3,7 @@ import { ECX, ESP, EXCEPTION, FLAG, SS, STATE, gprSlot } from '../../isa/cpu-sta
 import { hostFunction } from '../../isa/ir/body.js';
 import type { Expr, I32, I32Like, I64, V128, ValType } from '../../isa/ir/expr.js';
 import { call, i32, i64, v128 } from '../../isa/ir/expr.js';
-import type { Operand, SegmentRef, Semantics, SystemRoutine, Width } from '../../isa/semantics.js';
+import type { FlagSemantics, Operand, SegmentRef, Semantics, SystemRoutine, Width } from '../../isa/semantics.js';
 import { SYSTEM_ROUTINES } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
 import type { AccessBytes } from '../memory/access.js';
@@ -13,7 +13,7 @@ import type { FormOperand } from './operand.js';
 import { formOperands, formWidth } from './operand.js';
 import { cut, loadSlot, RecordContext, storeSlot } from './record-context.js';
 
-/** What a generic handler returns. */
+/** What a generic handler or a region returns. */
 export const STATUS = {
   /** Go on with the next record. */
   NEXT: 0,
@@ -21,6 +21,8 @@ export const STATUS = {
   RESYNC: 1,
   /** A fault is pending. */
   FAULT: 2,
+  /** Regions only: the interpreter must run the instruction at EIP. */
+  STEP: 3,
 } as const;
 
 /** system(routine number, five arguments): runs a routine of cpu/system, delivering what it raises. */
@@ -42,11 +44,14 @@ const bytesOf = (width: number): AccessBytes => (width / 8) as AccessBytes;
  */
 export class GenericContext extends RecordContext implements Semantics {
   operandSize: 16 | 32 = 32;
-  readonly flags: CellFlags;
+  readonly flags: FlagSemantics;
   readonly conditionCode = -1;
   protected form!: Form;
   /** The semantics seen so far run a system routine, after which the interpreter looks up EIP anew. */
   runsSystem = false;
+  /** It does so on every path. */
+  alwaysSystem = false;
+  #conditional = 0;
 
   constructor(params: readonly ValType[]) {
     super(params);
@@ -71,7 +76,7 @@ export class GenericContext extends RecordContext implements Semantics {
     const operands = formOperands(form);
     const width = formWidth(form);
     this.#preconditions();
-    this.runsSystem = false;
+    this.runsSystem = this.alwaysSystem = false;
     if (options.string !== undefined) this.#repeated(options.string, () => semantics(this, operands, width));
     else {
       semantics(this, operands, width);
@@ -82,8 +87,15 @@ export class GenericContext extends RecordContext implements Semantics {
   #preconditions(): void {
     const { options } = this.form.encoding.instruction;
     if (options.protectedOnly) this.raiseIf(i32.eqz(this.protectedMode()), EXCEPTION.UD);
+    this.checkUnit(this.form);
+    if (options.privileged) this.raiseIf(i32.ne(this.cpl(), 0), EXCEPTION.GP, 0);
+    if (options.fpuWait) this.if(i32.and(i32.load(STATE.fsw), 0x80), () => this.system('fpuError'));
+  }
+
+  /** CR0 and CR4 allow the unit that the instruction runs on. */
+  protected checkUnit(form: Form): void {
     const cr0 = i32.load(STATE.cr0);
-    switch (options.unit) {
+    switch (form.encoding.instruction.options.unit) {
       case 'x87':
         this.raiseIf(i32.ne(i32.and(cr0, 0xc), 0), EXCEPTION.NM);
         break;
@@ -99,8 +111,6 @@ export class GenericContext extends RecordContext implements Semantics {
         this.raiseIf(i32.ne(i32.and(cr0, 8), 0), EXCEPTION.NM);
         break;
     }
-    if (options.privileged) this.raiseIf(i32.ne(this.cpl(), 0), EXCEPTION.GP, 0);
-    if (options.fpuWait) this.if(i32.and(i32.load(STATE.fsw), 0x80), () => this.system('fpuError'));
   }
 
   /** REP: every iteration is a tick and an instruction boundary (SDM 2, REP; DESIGN 4). */
@@ -135,6 +145,12 @@ export class GenericContext extends RecordContext implements Semantics {
         this.next();
       },
     );
+  }
+
+  override if(cond: I32, then: () => void, otherwise?: () => void): void {
+    this.#conditional++;
+    super.if(cond, then, otherwise);
+    this.#conditional--;
   }
 
   // ---- ways out
@@ -326,6 +342,9 @@ export class GenericContext extends RecordContext implements Semantics {
   nextEip(): I32 {
     return i32.load(STATE.nextEip);
   }
+  instructionEip(): I32 {
+    return i32.load(STATE.instructionEip);
+  }
   checkTarget(target: I32): void {
     this.do(checkCodeLimit, target);
     this.checkFault();
@@ -359,6 +378,9 @@ export class GenericContext extends RecordContext implements Semantics {
   }
 
   // ---- the rest of the machine
+  tick(): I64 {
+    return i64.sub(i64.sub(i64.load(STATE.sliceEnd), i64.load32_u(STATE.budget)), 1);
+  }
   checkPort(width: Width, port: I32): void {
     this.do(checkPort, width / 8, port);
     this.checkFault();
@@ -375,6 +397,7 @@ export class GenericContext extends RecordContext implements Semantics {
   system(name: SystemRoutine, ...args: I32Like[]): void {
     assert(args.length === SYSTEM_ROUTINES[name], `${name}: ${args.length} arguments`);
     this.runsSystem = true;
+    if (this.#conditional === 0) this.alwaysSystem = true;
     const five = [0, 1, 2, 3, 4].map((i) => args[i] ?? 0);
     this.do(systemCall, SYSTEM_NUMBERS.indexOf(name), ...five);
     this.resync();

@@ -12,8 +12,11 @@ import { HotContext } from './hot-context.js';
 import { HandlerSignatures } from './handler-signature.js';
 import { isHotForm } from './hot-forms.js';
 import type { HotCase } from './main-loop.js';
-import { mainLoop } from './main-loop.js';
+import { callHandler, mainLoop } from './main-loop.js';
 import { SPECIAL, SPECIAL_COUNT } from './record.js';
+
+/** Slots of the function table for compiled regions, behind those of the handlers. */
+export const REGION_SLOTS = 8192;
 
 export interface InterpreterCode {
   readonly module: BuiltModule;
@@ -22,6 +25,10 @@ export interface InterpreterCode {
   readonly handlers: readonly HandlerIndex[];
   readonly undefinedOpcode: HandlerIndex;
   readonly tooLong: HandlerIndex;
+  /** A form for each slot of the function table; all forms of a slot mean the same. */
+  readonly formOfSlot: readonly (Form | null)[];
+  /** By slot: a system routine ends the instruction, always. */
+  readonly leavesOfSlot: readonly boolean[];
 }
 
 function raising(name: string, vector: number): Routine {
@@ -37,16 +44,24 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
   const signatures = new HandlerSignatures();
   const slots = new Map<string, number>();
   const ends: boolean[] = [true, true];
+  const formOfSlot: (Form | null)[] = [null, null];
+  const leavesOfSlot: boolean[] = [true, true];
   const generic = forms.map((form) => {
     const signature = signatures.of(form);
     const known = slots.get(signature);
     if (known !== undefined) return known;
     const slot = table.length;
     slots.set(signature, slot);
+    formOfSlot.push(form);
     ends.push(
-      form.encoding.instruction.options.branch === true || form.encoding.instruction.options.string !== undefined,
+      form.encoding.instruction.options.branch !== undefined || form.encoding.instruction.options.string !== undefined,
     );
-    table.push(genericHandler(form, () => (ends[slot] = true)));
+    leavesOfSlot.push(false);
+    const handler = genericHandler(form, (always) => {
+      ends[slot] = true;
+      leavesOfSlot[slot] = always;
+    });
+    table.push(handler);
     return slot;
   });
   const hotCases: HotCase[] = [];
@@ -62,9 +77,16 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
     else hotCases.push({ form, condition: null });
     return first;
   });
-  const module = buildModule({ exports: [mainLoop(hotCases)], table });
+  const module = buildModule({
+    exports: [mainLoop(hotCases), callHandler],
+    table,
+    spareSlots: REGION_SLOTS,
+    exportCallees: true,
+  });
   return {
     module,
+    formOfSlot,
+    leavesOfSlot,
     hotCount: hotCases.length,
     handlers: forms.map((f) => ({
       hot: hot[f.id],
@@ -82,7 +104,7 @@ function perCondition(form: Form): boolean {
   return form.encoding.instruction.pattern.endsWith('+cc') || form.encoding.instruction.pattern.includes('+cc ');
 }
 
-function genericHandler(form: Form, onSystem: () => void): Routine {
+function genericHandler(form: Form, onSystem: (always: boolean) => void): Routine {
   const { mnemonic, pattern } = form.encoding.instruction;
   return {
     name: `${mnemonic} ${pattern} ${form.operandSize}${form.memory ? ' memory' : ''}`,
@@ -92,7 +114,7 @@ function genericHandler(form: Form, onSystem: () => void): Routine {
     build: (body) => {
       const context = body as GenericContext;
       context.emitForm(form);
-      if (context.runsSystem) onSystem();
+      if (context.runsSystem) onSystem(context.alwaysSystem);
     },
   };
 }

@@ -1,6 +1,6 @@
 import { CS, STATE } from '../../isa/cpu-state.js';
 import type { Body, Label, Routine } from '../../isa/ir/body.js';
-import { hostFunction } from '../../isa/ir/body.js';
+import { hostFunction, routine } from '../../isa/ir/body.js';
 import type { Callable, I32, Local } from '../../isa/ir/expr.js';
 import { call, i32, select } from '../../isa/ir/expr.js';
 import type { Form } from '../decode/form.js';
@@ -18,7 +18,15 @@ export const deliverFault = hostFunction('deliverFault', [], null);
 /** Mode bits of a lookup key; nonzero, so that an empty entry matches nothing. */
 export const MODE = { PRESENT: 4, FLAT: 2, CODE32: 1 } as const;
 
-const callHandler: Callable & { result: 'i32' } = { name: 'call_indirect', params: ['i32', 'i32'], result: 'i32' };
+/** hotBlock(record, eip): the block headed by a PROFILE record is hot. */
+export const hotBlock = hostFunction('hotBlock', ['i32', 'i32'], null);
+
+const callTable: Callable & { result: 'i32' } = { name: 'call_indirect', params: ['i32', 'i32'], result: 'i32' };
+
+/** callHandler(record, slot): the generic handler of a record, for code outside the loop. */
+export const callHandler = routine('callHandler', ['i32', 'i32'], 'i32', (b, rec, slot) => {
+  b.return(call(callTable, rec, slot));
+});
 
 /** Address of the lookup entry for a physical address. */
 export function lookupSlot(physical: I32): I32 {
@@ -58,6 +66,8 @@ interface LoopVariables {
   readonly tlbWrite: Local<'i32'>;
   readonly linkFrom: Local<'i32'>;
   readonly mode: Local<'i32'>;
+  /** The next record must not enter a region: it is what the region could not do. */
+  readonly skipRegion: Local<'i32'>;
 }
 
 function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
@@ -71,6 +81,7 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
     tlbWrite: variable(),
     linkFrom: variable(),
     mode: variable(),
+    skipRegion: variable(),
   };
   const instructionEip = (): I32 => i32.add(v.blockEip, i32.load16_u(v.rec, RECORD.offset));
 
@@ -86,6 +97,12 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
         });
         c.scoped(() => findBlock(c, v, resync));
         c.set(v.blockEip, v.eip);
+        c.if(v.skipRegion, () => {
+          c.set(v.skipRegion, i32.const(0));
+          c.if(i32.eq(i32.load16_u(v.rec, RECORD.hot), SPECIAL.REGION), () =>
+            c.set(v.rec, i32.add(v.rec, RECORD_BYTES)),
+          );
+        });
         c.loop((dispatch) => {
           c.block((outOfBudget) => {
             c.brIf(outOfBudget, i32.eqz(v.budget));
@@ -96,7 +113,7 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
               c.store(STATE.instructionEip, at);
               c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
               c.store(STATE.budget, v.budget);
-              const status = c.let(call(callHandler, v.rec, i32.load16_u(v.rec, RECORD.generic)));
+              const status = c.let(call(callTable, v.rec, i32.load16_u(v.rec, RECORD.generic)));
               c.brIf(resync, i32.eq(status, STATUS.RESYNC));
               c.set(v.budget, i32.load(STATE.budget));
               c.brIf(fault, i32.eq(status, STATUS.FAULT));
@@ -114,11 +131,23 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
               checkStraddle(c, v, resync);
               c.br(dispatch);
             };
+            const profile = (): void => {
+              c.set(v.budget, i32.add(v.budget, 1));
+              countExecution(c, v);
+              c.br(dispatch);
+            };
+            const region = (): void => {
+              c.set(v.budget, i32.add(v.budget, 1));
+              enterRegion(c, v, lookup, resync);
+              c.br(dispatch);
+            };
             const cases = [
               generic,
               refetch,
               refetch,
               straddle,
+              profile,
+              region,
               ...hotCases.map((h) => () => c.emitHot(h.form, h.condition)),
             ];
             c.switch(
@@ -208,5 +237,39 @@ function checkStraddle(c: HotContext, v: LoopVariables, resync: Label): void {
       // A straddling block starts with its check, which has just been made.
       c.if(i32.eq(i32.load16_u(v.rec, RECORD.hot), SPECIAL.STRADDLE), () => c.set(v.rec, i32.add(v.rec, RECORD_BYTES)));
     },
+  );
+}
+
+/** Goes on to the block's first instruction, or stays at the head when it was compiled just now. */
+function countExecution(c: HotContext, v: LoopVariables): void {
+  const left = c.let(i32.sub(i32.load(v.rec, RECORD.immediate), 1));
+  c.store(v.rec, left, RECORD.immediate);
+  c.if(i32.eqz(left), () => c.do(hotBlock, v.rec, v.blockEip));
+  c.if(i32.ne(i32.load16_u(v.rec, RECORD.hot), SPECIAL.REGION), () => c.set(v.rec, i32.add(v.rec, RECORD_BYTES)));
+}
+
+/** Runs compiled code, or goes on to the block's first instruction when it is meant for another address. */
+function enterRegion(c: HotContext, v: LoopVariables, lookup: Label, resync: Label): void {
+  c.if(
+    i32.eq(v.blockEip, i32.load(v.rec, RECORD.displacement)),
+    () => {
+      c.store(STATE.eip, v.blockEip);
+      c.store(STATE.budget, v.budget);
+      const status = c.let(call(callTable, i32.load(v.rec, RECORD.immediate2), i32.load16_u(v.rec, RECORD.generic)));
+      c.set(v.budget, i32.load(STATE.budget));
+      c.set(v.eip, i32.load(STATE.eip));
+      c.set(v.linkFrom, i32.const(0));
+      c.if(i32.eq(status, STATUS.STEP), () => {
+        c.set(v.skipRegion, i32.const(1));
+        c.br(lookup);
+      });
+      c.if(i32.eq(status, STATUS.FAULT), () => {
+        c.store(STATE.eip, i32.load(STATE.instructionEip));
+        c.do(deliverFault);
+      });
+      c.brIf(resync, status);
+      c.br(lookup);
+    },
+    () => c.set(v.rec, i32.add(v.rec, RECORD_BYTES)),
   );
 }

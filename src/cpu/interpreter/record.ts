@@ -46,5 +46,12 @@ export const SPECIAL = {
   REFETCH: 2,
   /** The next instruction straddles two pages: check that the second is still the same. Takes no tick. */
   STRADDLE: 3,
+  /** Head of a block: counts how often it runs; `immediate` is what is left until it is hot. Takes no tick. */
+  PROFILE: 4,
+  /**
+   * Head of a block with compiled code: function-table slot in `generic`, entry number in `immediate2`, valid at the
+   * EIP in `displacement`. Takes no tick.
+   */
+  REGION: 5,
 } as const;
-export const SPECIAL_COUNT = 4;
+export const SPECIAL_COUNT = 6;

@@ -8,7 +8,7 @@ export const LAYOUT = {
   /** CPU state: isa/cpu-state.ts. */
   state: 0,
   /** Block lookup: LOOKUP_ENTRIES x 16 bytes {physical address, mode, record, 0}. */
-  lookup: 1 * MIB,
+  lookup: 8 * MIB,
   /** One byte per physical page: PAGE_FLAG bits. */
   pageFlags: 2 * MIB,
   /** One byte per physical page: DIRTY bits of the observers that have not yet seen the last write. */
@@ -30,7 +30,7 @@ export const LAYOUT = {
 export const DIRTY = { DIGEST: 1, CHECKPOINT: 2 } as const;
 export const DIRTY_FOR_ALL = 0xff;
 
-export const LOOKUP_ENTRIES = 65536;
+export const LOOKUP_ENTRIES = 262144;
 /** Tables above are sized for this much RAM. */
 export const MAX_RAM_BYTES = 2048 * MIB;
 

@@ -25,8 +25,6 @@ export interface PageTableMemory {
 export interface TlbControl {
   /** CR0, CR4: every translation may mean something else now. */
   flushAll(): void;
-  /** CR3 was loaded, possibly with the same value. */
-  flushForCr3(oldCr3: number): void;
-  /** INVLPG. */
-  invalidate(linear: number): void;
+  /** CR3 was loaded, possibly with the same value; see directories() in page-walk.ts. */
+  directoriesChanged(before: readonly (number | null)[], after: readonly (number | null)[]): void;
 }

@@ -67,6 +67,18 @@ interface Found {
 /** A level that has no translation: present bit or reserved bits. */
 type Miss = { readonly error: number };
 
+/**
+ * Physical addresses of the tables whose entries CR3 (with PAE: the loaded pointers) makes the first level, in the order
+ * of the linear addresses that they share equally; null for one that is not present.
+ */
+export function directories(state: CpuStateView): (number | null)[] {
+  if ((state.cr4 & CR4.PAE) === 0) return [(state.cr3 & 0xffff_f000) >>> 0];
+  return [0, 1, 2, 3].map((i) => {
+    const pointer = state.get64('pdpte', i);
+    return (pointer & 1n) === 0n ? null : Number(pointer & 0xf_ffff_f000n);
+  });
+}
+
 /** Page-table walks of a CPU with PSE, PSE-36 and PAE, without NX (SDM 3, chapter 4). */
 export class PageWalker {
   constructor(

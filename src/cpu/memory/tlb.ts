@@ -1,4 +1,4 @@
-import { PAGE_SHIFT } from '../../base/units.js';
+import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
 import { LAYOUT, PAGE_FLAG, TLB_CAREFUL, TLB_FAST, tlbEntry } from './layout.js';
 import type { PhysicalMemory } from './physical.js';
 
@@ -7,6 +7,8 @@ const WRITE = [LAYOUT.tlbWriteSupervisor >> 2, LAYOUT.tlbWriteUser >> 2] as cons
 const ALL = [...READ, ...WRITE];
 /** More than one linear page may map the physical page for writing. */
 const SEVERAL = 0xffff_ffff;
+
+const FOUR_GIB_PAGES = 1 << 20;
 
 /** Linear pages that derive from one page-table page. */
 interface TableUse {
@@ -94,6 +96,90 @@ export class Tlb {
     this.onDropped();
   }
 
+  /**
+   * Other directories are in force. What lies below entries that are the same in both stays, and is as a walk would find
+   * it now; the rest goes.
+   */
+  directoriesChanged(before: readonly (number | null)[], after: readonly (number | null)[]): void {
+    if (before.length === after.length && before.every((table, i) => table === after[i])) return;
+    const entryBytes = after.length === 1 ? 4 : 8;
+    const entries = 4096 / entryBytes;
+    /** Linear pages below one entry. */
+    const pages = FOUR_GIB_PAGES / (entries * after.length);
+    const keep = new Uint8Array(entries * after.length);
+    after.forEach((table, i) => {
+      const old = before.length === after.length ? before[i] : null;
+      if (old === null || table === null) return;
+      for (let entry = 0; entry < entries; entry++) {
+        const offset = entry * entryBytes;
+        const same = this.#sameEntry(old + offset, table + offset, entryBytes);
+        keep[i * entries + entry] = old === table || same ? 1 : 0;
+      }
+    });
+    this.#keepOnly(keep, pages);
+    const span = pages * 4096;
+    after.forEach((table, i) => {
+      const old = before.length === after.length ? before[i] : null;
+      if (old === table) return;
+      const linearBase = i * entries * span;
+      if (old !== null) this.#forgetTable(old, linearBase, span);
+      if (table !== null) this.noteTable(table, linearBase, span, entryBytes);
+    });
+  }
+
+  #sameEntry(a: number, b: number, bytes: 4 | 8): boolean {
+    const { physical } = this;
+    if (physical.read32(a) !== physical.read32(b)) return false;
+    return bytes === 4 || physical.read32(a + 4) === physical.read32(b + 4);
+  }
+
+  /** Drops what lies below first-level entries that are 0 in `keep`; each translates `pages` linear pages. */
+  #keepOnly(keep: Uint8Array, pages: number): void {
+    const t = this.#i32;
+    const shift = 31 - Math.clz32(pages);
+    let kept = 0;
+    for (let i = 0; i < this.#filledCount; i++) {
+      const page = this.#filled[i];
+      if (keep[page >>> shift] !== 0) {
+        this.#filled[kept++] = page;
+        continue;
+      }
+      t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
+      this.#listed[page] = 0;
+    }
+    this.#filledCount = kept;
+    this.#forgetTables((linearBase) => keep[linearBase / PAGE_SIZE / pages] === 0);
+    this.onDropped();
+  }
+
+  /** Page tables whose linear range no translation derives from any more are ordinary pages again. */
+  #forgetTables(gone: (linearBase: number) => boolean): void {
+    for (const [page, uses] of this.#tables) {
+      const left = uses.filter((u) => u.span !== PAGE_SIZE || !gone(u.linearBase));
+      if (left.length < uses.length) this.#setUses(page, left);
+    }
+  }
+
+  #forgetTable(table: number, linearBase: number, span: number): void {
+    const host = this.physical.host(this.physical.gated(table));
+    if (host === 0) return;
+    const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
+    const uses = this.#tables.get(page);
+    if (uses === undefined) return;
+    this.#setUses(
+      page,
+      uses.filter((u) => u.linearBase !== linearBase || u.span !== span),
+    );
+  }
+
+  #setUses(page: number, uses: TableUse[]): void {
+    if (uses.length > 0) this.#tables.set(page, uses);
+    else {
+      this.#tables.delete(page);
+      this.physical.clearFlag(page, PAGE_FLAG.TABLE);
+    }
+  }
+
   /** Forgets write permissions only: the next write to each page is noticed again. */
   flushWrites(): void {
     const t = this.#i32;
@@ -162,6 +248,7 @@ export class Tlb {
   #invalidateRange(start: number, bytes: number): void {
     const t = this.#i32;
     this.onDropped();
+    this.#forgetTables((linearBase) => linearBase >= start && linearBase < start + bytes);
     const first = start >>> PAGE_SHIFT;
     const last = first + (bytes >>> PAGE_SHIFT);
     for (let i = 0; i < this.#filledCount; i++) {

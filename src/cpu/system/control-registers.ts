@@ -1,5 +1,6 @@
 import { EXCEPTION } from '../../isa/cpu-state.js';
 import type { TlbControl } from '../memory/linear-memory.js';
+import { directories } from '../memory/page-walk.js';
 import type { CpuStateView } from '../state/cpu-state-view.js';
 import type { CpuContext } from './context.js';
 import { CR0, CR4, DR6, DR7 } from './control-bits.js';
@@ -38,10 +39,11 @@ export function loadPageDirectory(
   cr3: number,
   pointers: readonly bigint[] | null,
 ): void {
-  const old = state.cr3;
+  const before = directories(state);
   state.cr3 = cr3;
   if (pointers !== null) pointers.forEach((p, i) => state.set64('pdpte', p, i));
-  tlb.flushForCr3(old);
+  // Without paging nothing derives from it.
+  if ((state.cr0 & CR0.PG) !== 0) tlb.directoriesChanged(before, directories(state));
 }
 
 function writeCr0(ctx: CpuContext, value: number): void {

@@ -18,7 +18,7 @@ import { sysenter, sysexit } from './fast-call.js';
 import { cli, popf, pushfCheck, sti } from './flag-control.js';
 import { GuestFault } from './guest-fault.js';
 import { checkIoPermission } from './io-permission.js';
-import { rdmsr, rdpmc, rdtsc, wrmsr } from './msr.js';
+import { rdmsr, rdpmc, wrmsr } from './msr.js';
 import { loadSegmentRegister } from './segment-load.js';
 import { currentStack } from './stack-cursor.js';
 
@@ -136,7 +136,7 @@ function fpuError(ctx: CpuContext): void {
 const size = (bits: number): OperandSize => (bits === 16 ? 16 : 32);
 
 function bindRoutines(ctx: CpuContext): Record<SystemRoutine, (...args: number[]) => void> {
-  const { state, tlb } = ctx;
+  const { state } = ctx;
   const plain: Record<SystemRoutine, (...args: number[]) => void> = {
     farJump: (selector, offset, bits) => farJump(ctx, selector & 0xffff, offset, size(bits)),
     farCall: (selector, offset, bits) => farCall(ctx, selector & 0xffff, offset, size(bits)),
@@ -165,12 +165,12 @@ function bindRoutines(ctx: CpuContext): Record<SystemRoutine, (...args: number[]
     readControl: (register, gpr) => readControl(ctx, register, gpr),
     writeDebug: (register, value) => writeDebug(ctx, register, value),
     readDebug: (register, gpr) => readDebug(ctx, register, gpr),
-    invlpg: (linear) => tlb.invalidate(linear >>> 0),
+    // The TLB is coherent: there is never anything to forget.
+    invlpg: () => {},
     hlt: () => {
       state.halted = 1;
     },
     cpuid: () => cpuid(ctx),
-    rdtsc: () => rdtsc(ctx),
     rdpmc: () => rdpmc(),
     rdmsr: () => rdmsr(ctx),
     wrmsr: () => wrmsr(ctx),

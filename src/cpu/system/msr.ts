@@ -1,7 +1,6 @@
 import { EAX, ECX, EDX, EXCEPTION } from '../../isa/cpu-state.js';
 import type { StateField } from '../../isa/cpu-state.js';
 import type { CpuContext } from './context.js';
-import { CR4 } from './control-bits.js';
 import { GuestFault } from './guest-fault.js';
 
 /** One model-specific register: absent `write` means that any WRMSR is #GP(0). */
@@ -153,12 +152,6 @@ export function wrmsr(ctx: CpuContext): void {
   const register = find(ctx);
   if (register.write === undefined) refuse();
   register.write(ctx, (BigInt(ctx.state.gpr(EDX)) << 32n) | BigInt(ctx.state.gpr(EAX)));
-}
-
-/** RDTSC: CR4.TSD keeps it from rings 1 to 3. */
-export function rdtsc(ctx: CpuContext): void {
-  if ((ctx.state.cr4 & CR4.TSD) !== 0 && ctx.state.cpl !== 0) refuse();
-  setPair(ctx, timeStamp(ctx));
 }
 
 /** No performance counter exists. */

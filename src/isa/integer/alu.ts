@@ -15,7 +15,7 @@ const add: Operation = (c, w, a, b) => {
 };
 const adc: Operation = (c, w, a, b) => {
   const r = c.let(i32.add(i32.add(a, b), c.flags.get('cf')));
-  c.flags.add(w, a, b, r);
+  c.flags.add(w, a, b, r, 'carry-in');
   return r;
 };
 const sub: Operation = (c, w, a, b) => {
@@ -25,7 +25,7 @@ const sub: Operation = (c, w, a, b) => {
 };
 const sbb: Operation = (c, w, a, b) => {
   const r = c.let(i32.sub(i32.sub(a, b), c.flags.get('cf')));
-  c.flags.sub(w, a, b, r);
+  c.flags.sub(w, a, b, r, 'carry-in');
   return r;
 };
 const logic =

@@ -1,7 +1,7 @@
 import { ECX, EXCEPTION } from '../cpu-state.js';
 import type { I32 } from '../ir/expr.js';
 import { i32 } from '../ir/expr.js';
-import type { Instruction, InstructionOptions } from '../instruction.js';
+import type { BranchKind, Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Operand, Semantics, SemanticsFn } from '../semantics.js';
 import { signExtend } from './bits.js';
@@ -73,45 +73,50 @@ const bound: SemanticsFn = (c, [index, bounds]) => {
   c.raiseIf(i32.or(i32.lt_s(value, lower), i32.gt_s(value, upper)), EXCEPTION.BR);
 };
 
-const BRANCH_OPTIONS: InstructionOptions = { branch: true };
-function branch(mnemonic: string, pattern: string, operands: string, semantics: SemanticsFn): Instruction {
-  return instruction(mnemonic, pattern, operands, semantics, BRANCH_OPTIONS);
-}
+const near =
+  (kind: BranchKind) =>
+  (mnemonic: string, pattern: string, operands: string, semantics: SemanticsFn): Instruction =>
+    instruction(mnemonic, pattern, operands, semantics, { branch: kind });
+const jumping = near('jump');
+const conditional = near('conditional');
+const calling = near('call');
+const returning = near('return');
+const elsewhere = near('far');
 
 export const BRANCH: readonly Instruction[] = [
-  branch('Jcc', '70+cc', 'Jb', jcc),
-  branch('Jcc', '0F 80+cc', 'Jz', jcc),
-  branch('JMP', 'EB', 'Jb', jmp),
-  branch('JMP', 'E9', 'Jz', jmp),
-  branch('JMP', 'FF /4', 'Ev', jmp),
-  branch('CALL', 'E8', 'Jz', call),
-  branch('CALL', 'FF /2', 'Ev', call),
-  branch('RET', 'C3', '', ret),
-  branch('RET', 'C2', 'Iw', retRelease),
-  branch(
+  conditional('Jcc', '70+cc', 'Jb', jcc),
+  conditional('Jcc', '0F 80+cc', 'Jz', jcc),
+  jumping('JMP', 'EB', 'Jb', jmp),
+  jumping('JMP', 'E9', 'Jz', jmp),
+  jumping('JMP', 'FF /4', 'Ev', jmp),
+  calling('CALL', 'E8', 'Jz', call),
+  calling('CALL', 'FF /2', 'Ev', call),
+  returning('RET', 'C3', '', ret),
+  returning('RET', 'C2', 'Iw', retRelease),
+  conditional(
     'LOOPNE',
     'E0',
     'Jb',
     loop((c) => i32.xor(c.flags.get('zf'), 1)),
   ),
-  branch(
+  conditional(
     'LOOPE',
     'E1',
     'Jb',
     loop((c) => c.flags.get('zf')),
   ),
-  branch('LOOP', 'E2', 'Jb', loop()),
-  branch('JCXZ/JECXZ', 'E3', 'Jb', jcxz),
-  branch('JMP far', 'EA', 'Ap', far('farJump')),
-  branch('JMP far', 'FF /5', 'Mp', far('farJump')),
-  branch('CALL far', '9A', 'Ap', far('farCall')),
-  branch('CALL far', 'FF /3', 'Mp', far('farCall')),
-  branch('RET far', 'CB', '', retf),
-  branch('RET far', 'CA', 'Iw', retfRelease),
-  branch('IRET/IRETD', 'CF', '', iret),
-  branch('INT3', 'CC', '', int3),
-  branch('INT', 'CD', 'Ib', int),
-  branch('INTO', 'CE', '', into),
-  branch('INT1', 'F1', '', int1),
+  conditional('LOOP', 'E2', 'Jb', loop()),
+  conditional('JCXZ/JECXZ', 'E3', 'Jb', jcxz),
+  elsewhere('JMP far', 'EA', 'Ap', far('farJump')),
+  elsewhere('JMP far', 'FF /5', 'Mp', far('farJump')),
+  elsewhere('CALL far', '9A', 'Ap', far('farCall')),
+  elsewhere('CALL far', 'FF /3', 'Mp', far('farCall')),
+  elsewhere('RET far', 'CB', '', retf),
+  elsewhere('RET far', 'CA', 'Iw', retfRelease),
+  elsewhere('IRET/IRETD', 'CF', '', iret),
+  elsewhere('INT3', 'CC', '', int3),
+  elsewhere('INT', 'CD', 'Ib', int),
+  elsewhere('INTO', 'CE', '', into),
+  elsewhere('INT1', 'F1', '', int1),
   instruction('BOUND', '62 /r', 'Gv, M', bound),
 ];

@@ -1,8 +1,11 @@
-import { EXCEPTION, LDTR, STATE, TR } from '../cpu-state.js';
-import { i32 } from '../ir/expr.js';
+import { EAX, EDX, EXCEPTION, LDTR, STATE, TR } from '../cpu-state.js';
+import { i32, i64 } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { SemanticsFn, SystemRoutine } from '../semantics.js';
+
+/** CR4.TSD. */
+const CR4_TSD = 4;
 
 /** System routines without arguments. */
 const run =
@@ -71,6 +74,15 @@ const PROTECTED = { protectedOnly: true } as const;
 const PRIVILEGED = { privileged: true } as const;
 const PROTECTED_PRIVILEGED = { protectedOnly: true, privileged: true } as const;
 
+/** The time-stamp counter counts ticks. CR4.TSD keeps it from rings 1 to 3. */
+const rdtsc: SemanticsFn = (c) => {
+  const restricted = i32.and(i32.load(STATE.cr4), CR4_TSD);
+  c.raiseIf(i32.and(i32.ne(restricted, 0), i32.ne(c.cpl(), 0)), EXCEPTION.GP, 0);
+  const value = c.let(i64.add(c.tick(), i64.load(STATE.tscOffset)));
+  c.setReg(EAX, 32, i32.wrap(value));
+  c.setReg(EDX, 32, i32.wrap(i64.shr_u(value, 32n)));
+};
+
 export const SYSTEM: readonly Instruction[] = [
   instruction('SLDT', '0F 00 /0', 'Rv/Mw', storeCell(STATE.segSelector + 4 * LDTR), PROTECTED),
   instruction('STR', '0F 00 /1', 'Rv/Mw', storeCell(STATE.segSelector + 4 * TR), PROTECTED),
@@ -97,11 +109,11 @@ export const SYSTEM: readonly Instruction[] = [
   instruction('MOV', '0F 22 /r', 'Cd, Rd', movToSpecial('writeControl'), PRIVILEGED),
   instruction('MOV', '0F 23 /r', 'Dd, Rd', movToSpecial('writeDebug'), PRIVILEGED),
   instruction('WRMSR', '0F 30', '', run('wrmsr'), { privileged: true, feature: 'MSR' }),
-  instruction('RDTSC', '0F 31', '', run('rdtsc'), { feature: 'TSC' }),
+  instruction('RDTSC', '0F 31', '', rdtsc, { feature: 'TSC' }),
   instruction('RDMSR', '0F 32', '', run('rdmsr'), { privileged: true, feature: 'MSR' }),
   instruction('RDPMC', '0F 33', '', run('rdpmc')),
-  instruction('SYSENTER', '0F 34', '', run('sysenter'), { feature: 'SEP', branch: true }),
-  instruction('SYSEXIT', '0F 35', '', run('sysexit'), { feature: 'SEP', branch: true, privileged: true }),
+  instruction('SYSENTER', '0F 34', '', run('sysenter'), { feature: 'SEP', branch: 'far' }),
+  instruction('SYSEXIT', '0F 35', '', run('sysexit'), { feature: 'SEP', branch: 'far', privileged: true }),
   instruction('CPUID', '0F A2', '', run('cpuid')),
   instruction('HLT', 'F4', '', run('hlt'), PRIVILEGED),
   // A pending x87 exception is raised by the engine's checks (`unit`, `fpuWait`).

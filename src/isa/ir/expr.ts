@@ -58,8 +58,9 @@ function bin32(op: string, fold?: Fold) {
     const x = c32(a);
     const y = c32(b);
     if (fold && isConst(x) && isConst(y)) return c32(fold(x.imm as number, y.imm as number));
-    if (isConst(y) && y.imm === 0 && /add|sub|\.or|xor|shl|shr/.test(op)) return x;
-    if (isConst(x) && x.imm === 0 && /add|\.or|xor/.test(op)) return y;
+    if (isConst(y) && y.imm === 0 && /^(add|sub|or|xor|shl|shr_.)$/.test(op)) return x;
+    if (isConst(x) && x.imm === 0 && /^(add|or|xor)$/.test(op)) return y;
+    if (isConst(y) && y.imm === -1 && op === 'and') return x;
     return node('i32', `i32.${op}`, [x, y]);
   };
 }

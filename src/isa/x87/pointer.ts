@@ -8,7 +8,7 @@ import type { Operand, Semantics } from '../semantics.js';
  */
 export function rememberInstruction(c: Semantics, memory?: Operand): void {
   c.store(STATE.fop, c.fpuOpcode());
-  c.store(STATE.fip, i32.load(STATE.instructionEip));
+  c.store(STATE.fip, c.instructionEip());
   c.store(STATE.fcs, i32.load(STATE.segSelector + 4 * CS));
   if (memory !== undefined) {
     c.store(STATE.fdp, c.effectiveAddress(memory));

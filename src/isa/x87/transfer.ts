@@ -162,6 +162,13 @@ const fst =
     if (popsAfter) c.if(call(copyTop, c.index(st)), () => c.do(pop));
     else c.do(copyTop, c.index(st));
   };
+/** FSTPNCE, undocumented: from an empty register nothing is copied, and that is no exception. */
+const fstpnce: SemanticsFn = (c, [st]) => {
+  rememberInstruction(c);
+  clearC1(c);
+  c.if(isFilled(0), () => c.do(copyTop, c.index(st)));
+  c.do(pop);
+};
 const fxch: SemanticsFn = (c, [st]) => {
   rememberInstruction(c);
   c.do(exchange, c.index(st));
@@ -261,7 +268,8 @@ export const TRANSFER: readonly Instruction[] = [
   instruction('FST', 'DD D0+i', 'STi', fst(false), X87),
   instruction('FSTP', 'DD D8+i', 'STi', fst(true), X87),
   // Undocumented further encodings.
-  ...['D9 D8+i', 'DF D0+i', 'DF D8+i'].map((pattern) => instruction('FSTP', pattern, 'STi', fst(true), X87)),
+  instruction('FSTPNCE', 'D9 D8+i', 'STi', fstpnce, X87),
+  ...['DF D0+i', 'DF D8+i'].map((pattern) => instruction('FSTP', pattern, 'STi', fst(true), X87)),
   instruction('FXCH', 'D9 C8+i', 'STi', fxch, X87),
   ...['DD C8+i', 'DF C8+i'].map((pattern) => instruction('FXCH', pattern, 'STi', fxch, X87)),
   ...CONDITIONAL_MOVES.map(([mnemonic, pattern, condition]) =>

@@ -137,8 +137,10 @@ export class Machine {
     this.linear = new PlainLinear(this.ram, this.walker);
     const tlb: TlbControl = {
       flushAll: () => void this.tlb.push('all'),
-      flushForCr3: (old) => void this.tlb.push(`cr3 ${old.toString(16)}`),
-      invalidate: (linear) => void this.tlb.push(`page ${linear.toString(16)}`),
+      directoriesChanged: (before, after) => {
+        const list = (tables: readonly (number | null)[]): string => tables.map((t) => t?.toString(16) ?? '-').join();
+        this.tlb.push(`${list(before)} to ${list(after)}`);
+      },
     };
     this.system = new CpuSystem({
       state: this.state,

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ByteReader, ByteWriter } from '../../../src/base/bytes.js';
-import { CS, DS, EDX, ES, ESP, FLAG, SS, STATE, TR } from '../../../src/isa/cpu-state.js';
+import { CS, DS, EAX, ECX, EDX, ES, ESP, FLAG, SS, STATE, TR } from '../../../src/isa/cpu-state.js';
 import { CpuStateView, EFLAGS_MASK } from '../../../src/cpu/state/cpu-state-view.js';
 import { DEFAULT_CPUID, cpuidSignature } from '../../../src/cpu/system/cpuid.js';
 import { Machine, TABLES } from './fixture.js';
@@ -54,8 +54,9 @@ describe('reset', () => {
     machine.clock.now = 5_000_000_000;
     machine.system.reset();
     machine.clock.now += 7;
-    machine.run('rdtsc');
-    expect([machine.state.gpr(0), machine.state.gpr(EDX)]).toEqual([7, 0]);
+    machine.state.setGpr(ECX, 0x10);
+    machine.run('rdmsr');
+    expect([machine.state.gpr(EAX), machine.state.gpr(EDX)]).toEqual([7, 0]);
   });
 
   it('leaves the slice budget alone', () => {

@@ -3,6 +3,7 @@ import { expect } from 'vitest';
 import { ByteReader, ByteWriter } from '../../../src/base/bytes.js';
 import { MmioBus } from '../../../src/core/bus.js';
 import { Cpu } from '../../../src/cpu/cpu.js';
+import type { Tier } from '../../../src/cpu/cpu-options.js';
 import { DIRTY, LAYOUT } from '../../../src/cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../../../src/cpu/system/cpuid.js';
 import { cpuCode } from '../../../src/host/cpu-code.js';
@@ -66,7 +67,7 @@ export class TestMachine {
   readonly device = new Uint8Array(0x2000);
   deviceReads = 0;
 
-  constructor() {
+  constructor(tier: Tier = 'interpreter') {
     const mmio = new MmioBus();
     mmio.map('test memory', AT.device, this.device.length, {
       read: (offset, width) => {
@@ -81,6 +82,7 @@ export class TestMachine {
     });
     this.cpu = new Cpu({
       code: cpuCode(),
+      tier,
       ramBytes: RAM_BYTES,
       mmio,
       nsPerTick: 4,
@@ -322,15 +324,29 @@ export function execute(m: TestMachine, program: Program, slicing: Slicing | nul
   };
 }
 
-let shared: TestMachine | null = null;
+const shared = new Map<Tier, TestMachine>();
+function machineOf(tier: Tier): TestMachine {
+  let machine = shared.get(tier);
+  if (machine === undefined) shared.set(tier, (machine = new TestMachine(tier)));
+  return machine;
+}
+
+/** How compiled code is cut: whole and at random, with and without everything dropped. */
+function regionSlicings(): (Slicing | null)[] {
+  return [null, ...slicings().filter((s) => s.name.startsWith('random'))];
+}
 
 /**
- * Runs a program whole, cut at every tick and cut at random ticks with caches dropped; expects the same end each time.
- * Returns the machine as the whole run left it.
+ * Runs a program whole, cut at every tick and cut at random ticks with caches dropped, in the interpreter and with each
+ * block compiled before it runs; expects the same end each time. Returns the machine as the whole run left it.
  */
 export function sameInAllSlicings(program: Program): TestMachine & { readonly ended: Outcome } {
-  const m = (shared ??= new TestMachine());
+  const m = machineOf('interpreter');
   const whole = execute(m, program, null);
   for (const slicing of slicings()) expect(execute(m, program, slicing), slicing.name).toEqual(whole);
+  for (const slicing of regionSlicings()) {
+    const name = `compiled, ${slicing?.name ?? 'whole'}`;
+    expect(execute(machineOf('regions'), program, slicing), name).toEqual(whole);
+  }
   return Object.assign(m, { ended: execute(m, program, null) });
 }

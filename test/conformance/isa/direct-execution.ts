@@ -411,6 +411,12 @@ export class DirectExecution extends Body implements Semantics {
   nextEip(): I32 {
     return i32.const(this.#nextEip);
   }
+  instructionEip(): I32 {
+    return i32.load(STATE.instructionEip);
+  }
+  tick(): I64 {
+    return i64.const(0);
+  }
   checkTarget(target: I32): void {
     this.number(target);
   }
