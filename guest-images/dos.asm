@@ -250,6 +250,9 @@ script: db      ' hello', 0
         db      ' mark early', 0
         db      ' START dos-test', 0
         db      ' start again', 0
+        db      ' start --nest', 0
+        db      ' start --nest inner', 0
+        db      ' stop', 0
         db      ' status', 0
         db      ' mark one 7', 0
         db      '  mark  "two words"  0x1F ', 0

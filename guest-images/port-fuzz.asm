@@ -1,5 +1,7 @@
 ; Random registers into the backdoor port. Offset 8 of the image: number of calls; offset 12: seed (not 0). One '.' for every 1000 calls.
 ; EXIT is left out, GET writes into scratch memory only. EFLAGS must not change.
+; With RING3 defined it calls from ring 3 with paging on and IOPL 0; a call that faults (#GP: no port, #PF: flag TOUCH) has the status
+; deadffff or deadfffe.
 ; Ends with: "port-fuzz: done, N calls, checksum H"
 %define PARAMETER_1 20000
 %define PARAMETER_2 0x2545F491
@@ -21,6 +23,9 @@ main:
 
 flat:
         call    serial_init
+%ifdef RING3
+        call    enter_ring3
+%endif
         PRINT   'port-fuzz: start', 13, 10
         mov     eax, [parameter_2]
         mov     [state], eax
@@ -123,6 +128,106 @@ flat:
         call    put_hex
         call    put_line
         jmp     power_off
+
+%ifdef RING3
+DIRECTORY       equ 0x180000
+TABLE           equ 0x181000            ; identity, 0 to 2 MiB
+TSS             equ 0x182000
+KERNEL_STACK    equ 0x7000
+SUPERVISOR      equ 0x140000            ; 256 KiB that ring 3 must not read
+READ_ONLY       equ 0x130000            ; 64 KiB that it must not write; half of them are missing
+
+; Returns to its caller in ring 3. Ports below 1000h are the task's, as the map in the TSS says; the backdoor port is not.
+enter_ring3:
+        mov     al, 13
+        mov     edx, on_protection
+        call    set_gate
+        mov     al, 14
+        mov     edx, on_page_fault
+        call    set_gate
+        mov     edi, DIRECTORY
+        xor     eax, eax
+        mov     ecx, 1024
+        rep     stosd
+        mov     dword [DIRECTORY], TABLE | 7
+        mov     edi, TABLE
+        mov     eax, 7
+.page:
+        mov     ebx, eax
+        and     ebx, 0xFFFFF000
+        cmp     ebx, READ_ONLY
+        jb      .store
+        cmp     ebx, SUPERVISOR + 0x40000
+        jae     .store
+        and     eax, ~4
+        cmp     ebx, SUPERVISOR
+        jae     .store
+        xor     eax, 6                  ; user, read only
+        test    ebx, 0x1000
+        jz      .store
+        and     eax, ~1
+.store:
+        stosd
+        lea     eax, [ebx+0x1007]
+        cmp     eax, 0x200007
+        jb      .page
+        xor     eax, eax
+        mov     ecx, 512
+        rep     stosd
+        mov     edi, TSS
+        mov     ecx, (104+0x200)/4
+        rep     stosd
+        mov     dword [TSS+104+0x200], -1
+        mov     dword [TSS+4], KERNEL_STACK
+        mov     dword [TSS+8], KERNEL_DATA
+        mov     dword [TSS+0x64], 104 << 16
+        mov     dword [gdt_task], ((TSS & 0xFFFF) << 16) | (104+0x200)
+        mov     dword [gdt_task+4], ((TSS >> 16) & 0xFF) | 0x8900
+        mov     ax, TASK
+        ltr     ax
+        mov     eax, DIRECTORY
+        mov     cr3, eax
+        mov     eax, cr0
+        or      eax, 0x80010000
+        mov     cr0, eax
+        jmp     .paged
+.paged:
+        pop     ecx
+        mov     edx, esp
+        push    dword USER_DATA
+        push    edx
+        push    dword 2
+        push    dword USER_CODE
+        push    ecx
+        mov     ax, USER_DATA
+        mov     ds, ax
+        mov     es, ax
+        iretd
+
+; Past the IN, which is one byte long; any other instruction's fault is the end.
+on_protection:
+        add     esp, 4
+        mov     eax, [esp]
+        cmp     byte [eax], 0xED
+        jne     .other
+        inc     dword [esp]
+        mov     eax, 0xDEADFFFF
+        iretd
+.other:
+        push    eax
+        jmp     exception_stubs + 13*8
+on_page_fault:
+        add     esp, 4
+        mov     eax, [esp]
+        cmp     byte [eax], 0xED
+        jne     .other
+        inc     dword [esp]
+        mov     eax, 0xDEADFFFE
+        iretd
+.other:
+        push    eax
+        jmp     exception_stubs + 14*8
+%endif
 
 ; xorshift32 -> EAX
 random:

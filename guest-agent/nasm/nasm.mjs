@@ -10,6 +10,9 @@ import { fileURLToPath } from 'node:url';
 const OLDEST = [2, 15];
 const EXIT_USAGE = 2;
 const EXIT_MISSING = 127;
+/** Variable for what the wrappers that led here have started: what is on PATH may be a wrapper, too, of another checkout. */
+const STARTED = 'GUESTREEL_NASM_STARTED';
+const started = (process.env[STARTED] ?? '').split(delimiter).filter((file) => file !== '');
 
 function isMyself(file) {
   try {
@@ -19,8 +22,13 @@ function isMyself(file) {
   }
 }
 
+function isCandidate(file) {
+  return !started.includes(file) && !isMyself(file);
+}
+
 function findNasm() {
-  if (process.env.NASM) return process.env.NASM;
+  const { NASM } = process.env;
+  if (NASM && isCandidate(NASM)) return NASM;
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
     const file = join(folder, process.platform === 'win32' ? 'nasm.exe' : 'nasm');
     try {
@@ -28,9 +36,15 @@ function findNasm() {
     } catch {
       continue;
     }
-    if (!isMyself(file)) return file;
+    if (isCandidate(file)) return file;
   }
   return null;
+}
+
+/** Starts `nasm`, which never comes back here: two wrappers would start one another for ever. */
+function start(nasm, args, options) {
+  const env = { ...process.env, [STARTED]: [...started, nasm].join(delimiter) };
+  return spawnSync(nasm, args, { ...options, env });
 }
 
 function fail(message, status) {
@@ -40,7 +54,7 @@ function fail(message, status) {
 
 function run(args) {
   const nasm = findNasm();
-  const version = nasm === null ? null : spawnSync(nasm, ['-v'], { encoding: 'utf8' });
+  const version = nasm === null ? null : start(nasm, ['-v'], { encoding: 'utf8' });
   const found = /version (\d+)\.(\d+)/.exec(version?.stdout ?? '');
   if (found === null) {
     return fail(
@@ -60,7 +74,7 @@ function run(args) {
   if (at < 0) {
     // Then NASM makes up a name; what only prints (-v, -h, -M, -E without a format) goes on.
     if (args.some((arg) => arg.startsWith('-f'))) return fail('name the output with -o', EXIT_USAGE);
-    process.exitCode = spawnSync(nasm, args, { stdio: 'inherit' }).status ?? 1;
+    process.exitCode = start(nasm, args, { stdio: 'inherit' }).status ?? 1;
   } else if (target === undefined) {
     fail('a file name is missing behind -o', EXIT_USAGE);
   } else {
@@ -75,7 +89,7 @@ function assemble(nasm, args, target) {
   const beside = `${target}.${process.pid}.tmp`;
   try {
     const output = join(folder, 'output');
-    const { status } = spawnSync(nasm, ['-o', output, ...args], { stdio: 'inherit' });
+    const { status } = start(nasm, ['-o', output, ...args], { stdio: 'inherit' });
     if (status !== 0) return status ?? 1;
     copyFileSync(output, beside);
     renameSync(beside, target);

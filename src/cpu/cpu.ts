@@ -1,12 +1,12 @@
-import type { Width } from '../core/bus.js';
 import type { Clock, Tick } from '../core/clock.js';
 import { EXCEPTION, FLAG, STATE } from '../isa/cpu-state.js';
-import type { CpuOptions, Tier } from './cpu-options.js';
+import type { CpuOptions } from './cpu-options.js';
 import { BlockCache } from './interpreter/block-cache.js';
 import { SYSTEM_NUMBERS } from './interpreter/generic-context.js';
+import { JumpCache } from './interpreter/jump-cache.js';
 import { GuestMemory } from './memory/guest-memory.js';
 import { LAYOUT } from './memory/layout.js';
-import { RegionTier } from './region/region-tier.js';
+import { HOT_RUNS, RegionTier } from './region/region-tier.js';
 import { PageWalker } from './memory/page-walk.js';
 import { engineMemoryPages, PhysicalMemory } from './memory/physical.js';
 import { CpuStateView } from './state/cpu-state-view.js';
@@ -15,9 +15,8 @@ import { Breakpoints } from './system/breakpoints.js';
 import { DR6 } from './system/control-bits.js';
 import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
+import { portFunctions } from './system/port-access.js';
 
-/** How often a block runs before it is compiled; 0 for never. */
-const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 3000 };
 /** The largest slice one call of the interpreter runs; fits an i32. */
 const MAX_SLICE = 0x4000_0000;
 /** Interrupt shadow that holds off debug traps as well. */
@@ -37,6 +36,7 @@ export class Cpu implements Clock {
   readonly nsPerTick: number;
   readonly #view: DataView;
   readonly #blocks: BlockCache;
+  readonly #jumps: JumpCache;
   readonly #regions: RegionTier | null = null;
   readonly #execute: () => void;
   readonly #breakpoints: Breakpoints;
@@ -61,17 +61,14 @@ export class Cpu implements Clock {
     this.nsPerTick = options.nsPerTick;
     this.physical = new PhysicalMemory({ memory, ramBytes: options.ramBytes, mmio: options.mmio });
     this.#view = this.physical.view;
-    this.state = new CpuStateView(memory.buffer, {
-      tlbReadSupervisor: LAYOUT.tlbReadSupervisor,
-      tlbWriteSupervisor: LAYOUT.tlbWriteSupervisor,
-      tlbReadUser: LAYOUT.tlbReadUser,
-      tlbWriteUser: LAYOUT.tlbWriteUser,
-    });
+    this.state = new CpuStateView(memory.buffer, LAYOUT);
     const walker = new PageWalker(this.state, this.physical, {
       tableUsed: (entry, linearBase, span, bytes) => this.memory.tlb.noteTable(entry, linearBase, span, bytes),
     });
     this.memory = new GuestMemory(this.physical, walker);
     const { opcodes: _opcodes, interpreter, module } = options.code;
+    const hotRuns = HOT_RUNS[options.tier ?? 'all'];
+    this.#jumps = new JumpCache(this.physical);
     this.#blocks = new BlockCache({
       physical: this.physical,
       decoder: options.code.decoder(),
@@ -81,14 +78,20 @@ export class Cpu implements Clock {
       translate: (linear) => this.memory.translateCode(linear),
       devicePhysical: () => this.memory.devicePhysical,
       onUncached: () => this.#refetch(),
-      hotRuns: HOT_RUNS[options.tier ?? 'all'],
-      onDropped: (block) => this.#regions?.blockDropped(block),
+      hotRuns,
+      onDropped: (block) => {
+        this.#jumps.forget();
+        this.#regions?.blockDropped(block);
+      },
     });
     // The instructions behind the one in flight may have changed, or those of its further iterations.
     this.memory.onCodeWritten = (host, bytes) => {
       if (this.#blocks.written(host, bytes)) this.#refetch();
     };
-    this.memory.tlb.onDropped = () => this.#refetch();
+    this.memory.tlb.onCodeDropped = () => {
+      this.#jumps.forget();
+      this.#refetch();
+    };
     this.#breakpoints = new Breakpoints(this.state);
     this.memory.onWatched = (linear, bytes, write) => {
       if (this.#breakpoints.dataAccess(linear, bytes, write)) this.cut();
@@ -111,7 +114,6 @@ export class Cpu implements Clock {
     });
     const instance = new WebAssembly.Instance(module, { env: { memory }, host: this.#hostFunctions() });
     this.#execute = instance.exports.run as () => void;
-    const hotRuns = HOT_RUNS[options.tier ?? 'all'];
     if (hotRuns > 0) {
       this.#regions = new RegionTier({
         code: options.code.regionCode,
@@ -341,9 +343,7 @@ export class Cpu implements Clock {
       deliverFault: () => this.#deliverPending(),
       system: (routine: number, a: number, b: number, c: number, d: number, e: number) =>
         this.#systemRoutine(routine, a, b, c, d, e),
-      portIn: (bytes: number, port: number) => this.#portIn(bytes as Width, port & 0xffff),
-      portOut: (bytes: number, port: number, value: number) => this.#portOut(bytes as Width, port & 0xffff, value),
-      checkPort: (bytes: number, port: number) => void this.#portAllowed(bytes as Width, port & 0xffff, false),
+      ...portFunctions({ io: this.options.io, system: this.system, memory }),
     };
   }
 
@@ -392,35 +392,5 @@ export class Cpu implements Clock {
   #debugRegistersChanged(): void {
     this.#breakpoints.changed();
     this.memory.watch(this.#breakpoints.dataPages());
-  }
-
-  #portAllowed(width: Width, port: number, isRead: boolean): boolean {
-    if (this.options.io.exempt(port, width, isRead)) return true;
-    try {
-      this.system.checkIo(port, width);
-      return true;
-    } catch (e) {
-      if (!(e instanceof GuestFault)) throw e;
-      this.memory.pend(e);
-      return false;
-    }
-  }
-
-  #portIn(width: Width, port: number): number {
-    if (!this.#portAllowed(width, port, true)) return 0;
-    try {
-      return this.options.io.read(port, width) | 0;
-    } catch (e) {
-      // The backdoor touches guest memory on request and may fault (DESIGN 8, flag TOUCH).
-      if (!(e instanceof GuestFault)) throw e;
-      this.memory.pend(e);
-      return 0;
-    }
-  }
-
-  #portOut(width: Width, port: number, value: number): void {
-    if (!this.#portAllowed(width, port, false)) return;
-    const mask = width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1;
-    this.options.io.write(port, (value & mask) >>> 0, width);
   }
 }

@@ -9,19 +9,21 @@ import { createPc } from '../machine/pc.js';
 import { applyBoot, planBoot } from '../machine/boot.js';
 import { AuditLog } from '../policy/audit.js';
 import type { StartGrant } from '../policy/decision.js';
+import { PolicyCounters } from '../policy/counters.js';
 import { Gatekeeper } from '../policy/gatekeeper.js';
 import type { Policy } from '../policy/policy.js';
 import { PolicyHolder } from '../policy/policy-holder.js';
 import type { GuestEvents } from '../replay/backdoor-control.js';
 import { BackdoorControl } from '../replay/backdoor-control.js';
 import { LiveSession } from '../replay/live-session.js';
-import type { ActiveRecording } from '../replay/recording-control.js';
 import { RecordingControl } from '../replay/recording-control.js';
+import { encodeStanding, newStanding, type Standing } from '../replay/standing.js';
 import type { Tier } from '../cpu/cpu-options.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
 import { resolvePolicy } from './policy.js';
+import { Retention } from './retention.js';
 import type { HostServices } from './services.js';
 import { VERDICTS } from './verdicts.js';
 
@@ -120,10 +122,13 @@ interface LaunchRequest {
   readonly epoch: number;
   readonly parent?: ParentReference;
   readonly images: readonly ImageReference[];
+  /** Where a run goes on that was a replay. */
+  readonly standing?: Standing;
 }
 
 /** Puts a wired machine, fresh or at the end of a replay, into live hands. */
-export function launch({ pc, services, options, epoch, parent, images }: LaunchRequest): GuestMachine {
+export function launch(request: LaunchRequest): GuestMachine {
+  const { pc, services, options, epoch, parent, images, standing = newStanding() } = request;
   if (epoch > 0) attachBootImage(pc, services, options, images);
   const outDir = options.outDir ?? DEFAULT_OUT_DIR;
   const events = new Events<MachineEvents>();
@@ -141,7 +146,13 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
       control.recorder?.audit(entry as unknown as Readonly<Record<string, unknown>>);
     },
   });
-  const gatekeeper = new Gatekeeper({ holder, audit, hashing: services.hashing, wallTime: () => services.isoTime() });
+  const gatekeeper = new Gatekeeper({
+    holder,
+    counters: new PolicyCounters(standing.counters),
+    audit,
+    hashing: services.hashing,
+    wallTime: () => services.isoTime(),
+  });
   const control: RecordingControl = new RecordingControl({
     session,
     hashing: services.hashing,
@@ -157,15 +168,17 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
     policySha256: () => gatekeeper.policyDigest,
     randomId: () => services.randomId(),
     isoTime: () => services.isoTime(),
+    taken: standing,
+    standing: () => {
+      const { tokenSha256 } = backdoor;
+      return encodeStanding({ counters: gatekeeper.counters.state, tokenSha256, ...control.taken });
+    },
     ...(parent === undefined ? {} : { parent }),
     ...(options.signingKey === undefined
       ? {}
       : { signer: services.createSigner(services.readText(options.signingKey), options.signingKey) }),
     onGrown: (recording, bytes) => gatekeeper.counters.recordingGrew(recording.number, bytes),
-    onEnded: (recording, isComplete) => {
-      gatekeeper.counters.recordingEnded(recording.number, session.tick);
-      if (isComplete) finished.push(recording);
-    },
+    onEnded: (recording) => gatekeeper.counters.recordingEnded(recording.number, session.tick),
     onFailure: (recording, error) => {
       events.emit('recording', {
         state: 'failed',
@@ -176,22 +189,14 @@ export function launch({ pc, services, options, epoch, parent, images }: LaunchR
       if (holder.current.onFailure === 'stop-machine') pc.machine.end({ kind: 'powered-off' });
     },
   });
-  // Only what this run has made is its to delete.
-  const finished: ActiveRecording[] = [];
-  events.on('recording', ({ state }) => {
-    const { keepRecordings } = holder.current;
-    if (state !== 'stopped' || keepRecordings === null) return;
-    for (const { name, file } of finished.splice(0, Math.max(0, finished.length - keepRecordings))) {
-      if (!services.removeRecording(file)) continue;
-      events.emit('recording', { state: 'removed', name, file, reason: `the policy keeps ${keepRecordings}` });
-    }
-  });
-  const backdoor = new BackdoorControl({
+  new Retention({ folder: outDir, services, gatekeeper, events, tick: () => session.tick });
+  const backdoor: BackdoorControl = new BackdoorControl({
     session,
     control,
     gatekeeper,
     hashing: services.hashing,
     events: guestEvents(events),
+    tokenSha256: standing.tokenSha256,
   });
   if (epoch > 0) {
     try {

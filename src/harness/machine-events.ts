@@ -3,8 +3,8 @@ import type { Tick } from '../core/clock.js';
 /** What listeners of a machine receive. */
 export interface MachineEvents {
   recording: {
-    /** `removed`: the policy keeps fewer finished recordings than this run has made. */
-    readonly state: 'started' | 'stopped' | 'failed' | 'removed';
+    /** `removed`: the policy keeps fewer finished recordings than there are; `not-removed`: the host could not. */
+    readonly state: 'started' | 'stopped' | 'failed' | 'removed' | 'not-removed';
     readonly name: string;
     readonly file: string;
     readonly reason: string;

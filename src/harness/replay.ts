@@ -4,6 +4,7 @@ import type { Tick } from '../core/clock.js';
 import type { Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import type { ReplaySession, ReplayStop } from '../replay/replay-session.js';
+import { standingAt } from '../replay/standing.js';
 import { SerialConsole } from './console.js';
 import { inFile } from './in-file.js';
 import type { GuestMachine } from './guest-machine.js';
@@ -131,6 +132,7 @@ export class Replay {
       epoch: recording.meta.epoch + 1,
       parent,
       images: recording.meta.images,
+      standing: standingAt(session, services.hashing),
     });
     this.#gone = true;
     return machine;

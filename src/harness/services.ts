@@ -14,6 +14,13 @@ export interface AuditSink {
   close(): void;
 }
 
+/** A recording that nobody writes to any more. */
+export interface FinishedRecording {
+  readonly file: string;
+  /** When the file was last changed, nanoseconds since 1970. */
+  readonly changedNs: bigint;
+}
+
 /** What the harness needs of the host. Implemented in src/host/services.ts, handed in by index.ts. */
 export interface HostServices {
   readonly hashing: Hashing;
@@ -26,8 +33,10 @@ export interface HostServices {
   readText(path: string): string;
   openRecording(path: string): ReelSource & { close(): void };
   createRecording(folder: string, name: string): RecordingFile;
-  /** Deletes a finished recording of this run; false when that cannot be done. */
-  removeRecording(path: string): boolean;
+  /** The whole recordings in `folder`, in no order; none where it cannot be listed. */
+  finishedRecordings(folder: string): FinishedRecording[];
+  /** Deletes one of them; false when that cannot be done. */
+  removeRecording(file: string): boolean;
   /** Opens an audit log for appending. */
   openAudit(path: string): AuditSink;
   /** Ed25519, from PEM. Throws USAGE. */

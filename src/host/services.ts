@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, rmSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
 import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
@@ -9,6 +9,7 @@ import { createBlockCodec } from './block-codec.js';
 import { cpuCode } from './cpu-code.js';
 import { createSigner, createVerifier } from './signing.js';
 import { readTextFile } from './text-file.js';
+import { finishedRecordings, removeRecording } from './recording-folder.js';
 import { packageFile, packageVersion } from './package-file.js';
 import { Pacer } from './pacing.js';
 import { createHashing } from './hashing.js';
@@ -27,15 +28,6 @@ function readFile(path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
-function removeRecording(path: string): boolean {
-  try {
-    rmSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 let services: Promise<HostServices> | null = null;
 
 async function create(): Promise<HostServices> {
@@ -50,6 +42,7 @@ async function create(): Promise<HostServices> {
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),
     createRecording: (folder, name) => ReelFileSink.create(folder, name),
+    finishedRecordings,
     removeRecording,
     openAudit: (path) => new AuditFile(path),
     createSigner: (pem, where) => createSigner(pem, where),

@@ -103,6 +103,8 @@ export const STATE_FIELDS = {
   /** Base addresses of the TLB tables for the present privilege level. */
   tlbRead: engine('u32'),
   tlbWrite: engine('u32'),
+  /** Counts how often decoded code or a translation of code was dropped. */
+  codeEpoch: engine('u32'),
   /** Scratch for routines: 64 bytes. */
   scratch: engine('u64', 8),
   /** SSE exception flags that the instruction in flight has met so far; 0 between instructions. */

@@ -44,6 +44,8 @@ export interface InstructionOptions {
   readonly lock?: boolean;
   /** String instruction: REP prefixes repeat it; 'compare' also tests ZF. `semantics` is one iteration. */
   readonly string?: 'plain' | 'compare';
+  /** What repeated iterations amount to: a copy from DS:ESI or a fill with EAX, to ES:EDI, of elements this wide. */
+  readonly bulk?: { readonly operation: 'copy' | 'fill'; readonly element: 'byte' | 'operand size' };
   /** The instruction may write EIP: a block ends behind it. */
   readonly branch?: BranchKind;
   /** CR0.EM/TS checks that run before the instruction: x87 -> #NM by EM|TS; wait -> MP&TS; mmx -> #UD by EM, #NM by TS; sse -> #UD by EM or !OSFXSR, #NM by TS. */

@@ -100,6 +100,13 @@ export class ChunkStore {
     return low;
   }
 
+  /** The first chunk all of which is later than `tick`, or `length`. */
+  firstChunkBehind(tick: Tick): number {
+    const time = BigInt(tick) * this.#nsPerTick;
+    const index = this.layout.chunks.findIndex(({ startTime }) => startTime > time);
+    return index < 0 ? this.length : index;
+  }
+
   /** Every message from `position` on, with its own position. */
   *messagesFrom(position: Position): Generator<{ message: Message; position: Position }> {
     let first = position.message;

@@ -76,6 +76,19 @@ export function readHead(source: ReelSource): { start: number; library: string }
   return { start: offset + place.length, library: header.record.library };
 }
 
+/** Whether this looks like a recording that was written to its end, of the version that this program reads. */
+export function hasBothEnds(source: ReelSource): boolean {
+  try {
+    const { start } = readHead(source);
+    const end = source.size - MAGIC_BYTES;
+    checkMagic(source, end, 'the recording is cut off');
+    return end > start;
+  } catch (error) {
+    if (error instanceof CodedError) return false;
+    throw error;
+  }
+}
+
 /** Reads and checks everything but the chunks. */
 export function readLayout(source: ReelSource, hashing: Hashing): ReelLayout {
   const { start, library } = readHead(source);

@@ -61,6 +61,11 @@ export class ReelReader {
   get sizeBytes(): number {
     return this.source.size;
   }
+  /** Of the file, up to where it has everything until `tick`. */
+  bytesUntil(tick: Tick): number {
+    const next = this.#store.firstChunkBehind(tick);
+    return next < this.#store.length ? this.#store.offsetOf(next) : this.#layout.dataEnd;
+  }
   get chunkCount(): number {
     return this.#store.length;
   }

@@ -1,13 +1,14 @@
 import { toHex, type Hashing } from '../base/hash.js';
 import { utf8Encode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
+import { useOf, type Use } from './counters.js';
 import type { Decision, PolicyRequest } from './decision.js';
 import { describePrincipal, type GuestCaller } from './principal.js';
 
 /** What the first entry of an audit log follows. */
 export const AUDIT_GENESIS = '0'.repeat(64);
 
-/** One decision, as one line of JSON. The hash covers all of the line before it, `prev` the line that came before. */
+/** One decision, or one act of the policy's, as one line of JSON. The hash covers all of the line before it, `prev` the line that came before. */
 export interface AuditEntry {
   /** 1, 2, 3... within the run. */
   readonly id: number;
@@ -16,7 +17,7 @@ export interface AuditEntry {
   readonly tick: Tick;
   /** An annotation of the host's: never compared, never read back. */
   readonly wallTime: string;
-  /** E.g. `guest:ring3`. */
+  /** E.g. `guest:ring3`; `policy` where nobody asked. */
   readonly principal: string;
   /** A guest's caller as the emulator saw it. */
   readonly observed?: GuestCaller;
@@ -27,6 +28,8 @@ export interface AuditEntry {
   readonly ruleId: string;
   readonly reason: string;
   readonly status: string;
+  /** What an allowed request took of its rule's limits. */
+  readonly used?: { readonly bytes: number; readonly perGigatick?: number };
   readonly policyDigest: string;
   /** Refusals and status requests before this one that were left out: see AuditLog. */
   readonly omitted?: number;
@@ -40,6 +43,22 @@ export interface AuditRecord {
   readonly wallTime: string;
   readonly policyDigest: string;
 }
+
+/** What the recorder did on its own, because the policy says so. */
+export interface AuditAct {
+  readonly action: 'remove';
+  /** What it was done to. */
+  readonly name: string;
+  readonly tick: Tick;
+  readonly ruleId: string;
+  readonly reason: string;
+  readonly status: 'OK' | 'HOST_IO';
+  readonly wallTime: string;
+  readonly policyDigest: string;
+}
+
+/** The principal of acts. */
+const POLICY_PRINCIPAL = 'policy';
 
 export interface AuditOptions {
   /** Unique to this run. */
@@ -82,9 +101,8 @@ export class AuditLog {
     const { request, decision } = record;
     if (!this.#admit(request, decision)) return null;
     const { principal, name } = request;
-    const content: Omit<AuditEntry, 'hash'> = {
-      id: ++this.#id,
-      run: this.options.run,
+    const use = useOf(request, decision);
+    return this.#write({
       tick: request.tick,
       wallTime: record.wallTime,
       principal: describePrincipal(principal),
@@ -95,7 +113,33 @@ export class AuditLog {
       ruleId: decision.ruleId,
       reason: decision.reason,
       status: decision.status,
+      ...(use === null ? {} : { used: usedText(use) }),
       policyDigest: record.policyDigest,
+    });
+  }
+
+  /** Never left out. */
+  appendAct(act: AuditAct): string {
+    const { tick, wallTime, action, name, ruleId, reason, status, policyDigest } = act;
+    return this.#write({
+      tick,
+      wallTime,
+      principal: POLICY_PRINCIPAL,
+      action,
+      name: cut(name),
+      allow: true,
+      ruleId,
+      reason,
+      status,
+      policyDigest,
+    });
+  }
+
+  #write(what: Omit<AuditEntry, 'id' | 'run' | 'omitted' | 'prev' | 'hash'>): string {
+    const content: Omit<AuditEntry, 'hash'> = {
+      id: ++this.#id,
+      run: this.options.run,
+      ...what,
       ...(this.#omitted === 0 ? {} : { omitted: this.#omitted }),
       prev: this.#prev,
     };
@@ -109,7 +153,7 @@ export class AuditLog {
   }
 
   #admit(request: PolicyRequest, decision: Decision): boolean {
-    if (decision.allow && request.action !== 'status') return true;
+    if (decision.allow && (request.action !== 'status' || useOf(request, decision) !== null)) return true;
     const window = Math.floor(request.tick / WINDOW_TICKS);
     if (window !== this.#window) {
       this.#window = window;
@@ -119,6 +163,32 @@ export class AuditLog {
     this.#omitted++;
     return false;
   }
+}
+
+function usedText({ bytes, perGigatick }: Use): AuditEntry['used'] {
+  return perGigatick === null ? { bytes } : { bytes, perGigatick };
+}
+
+/** Whether a decision was about a guest's request. */
+export function isGuestPrincipal({ principal }: Partial<AuditEntry>): boolean {
+  return typeof principal === 'string' && principal.startsWith('guest:');
+}
+
+/** What a recorded decision took of the limits: null for nothing, undefined where it is no entry of this kind. */
+export function usedBy({ ruleId, action, used }: Partial<AuditEntry>): Use | null | undefined {
+  if (used === undefined) return null;
+  if (typeof used !== 'object' || used === null) return undefined;
+  const { bytes, perGigatick = null } = used;
+  const isUse =
+    typeof ruleId === 'string' &&
+    typeof action === 'string' &&
+    isCount(bytes) &&
+    (perGigatick === null || (isCount(perGigatick) && perGigatick > 0));
+  return isUse ? { ruleId, action, bytes, perGigatick } : undefined;
+}
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function cut(name: string): string {

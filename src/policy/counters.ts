@@ -52,6 +52,22 @@ export const COUNTERS_SCHEMA: StateSchema<CountersState> = {
 
 const GIGATICK = 1_000_000_000;
 
+/** What one allowed request takes of its rule's limits. */
+export interface Use {
+  readonly ruleId: string;
+  readonly action: string;
+  /** Bytes stored. */
+  readonly bytes: number;
+  /** The rate that it counts towards, or null. */
+  readonly perGigatick: number | null;
+}
+
+/** Null where nothing is taken: the request was refused, or it stores nothing and has no rate. */
+export function useOf(request: PolicyRequest, { allow, ruleId, perGigatick }: Decision): Use | null {
+  const bytes = storedBytes(request);
+  return allow && (bytes > 0 || perGigatick !== null) ? { ruleId, action: request.action, bytes, perGigatick } : null;
+}
+
 /** Bytes that a request leaves on the host: its name and what it hands over. */
 export function storedBytes(request: PolicyRequest): number {
   return (request.name === undefined ? 0 : utf8Length(request.name)) + (request.bytes ?? 0);
@@ -62,7 +78,7 @@ export function storedBytes(request: PolicyRequest): number {
  * counting where a rule keeps its id.
  */
 export class PolicyCounters {
-  readonly state: CountersState = { rules: [], running: [] };
+  constructor(readonly state: CountersState = { rules: [], running: [] }) {}
 
   #rule(ruleId: string): RuleUse | undefined {
     return this.state.rules.find((use) => use.ruleId === ruleId);
@@ -104,17 +120,22 @@ export class PolicyCounters {
 
   /** Counts a decision: an allowed request uses up its rule's rate and bytes; a refused one costs nothing. */
   note(request: PolicyRequest, decision: Decision): void {
-    if (!decision.allow) return;
-    const use = this.#ensure(decision.ruleId);
-    use.bytes = addSafe(use.bytes, storedBytes(request));
-    if (decision.perGigatick === null) return;
-    let rate = use.rates.find((candidate) => candidate.action === request.action);
+    const use = useOf(request, decision);
+    if (use !== null) this.use(use, request.tick);
+  }
+
+  /** Uses up what one allowed request takes. */
+  use({ ruleId, action, bytes, perGigatick }: Use, tick: Tick): void {
+    const rule = this.#ensure(ruleId);
+    rule.bytes = addSafe(rule.bytes, bytes);
+    if (perGigatick === null) return;
+    let rate = rule.rates.find((candidate) => candidate.action === action);
     if (rate === undefined) {
-      rate = { action: request.action, spent: 0, tick: request.tick };
-      use.rates.push(rate);
+      rate = { action, spent: 0, tick };
+      rule.rates.push(rate);
     }
-    rate.spent = spentAt(rate, decision.perGigatick, request.tick) + GIGATICK;
-    rate.tick = request.tick;
+    rate.spent = spentAt(rate, perGigatick, tick) + GIGATICK;
+    rate.tick = tick;
   }
 
   /** A recording that `ruleId` permitted did start. `number` is what guests know it by. */

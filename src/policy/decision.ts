@@ -51,6 +51,8 @@ export const BUILT_IN_RULES = {
   default: 'default',
   /** Hosts can stop any recording whatever the policy says: a policy protects against guests, not against the host. */
   hostStops: 'host-always-stops',
+  /** No decision: what removes recordings beyond `recordings.keep`. */
+  keep: 'recordings.keep',
 } as const;
 
 /** How one rule took a request; for explanations. */

@@ -1,4 +1,5 @@
 import type { Hashing } from '../base/hash.js';
+import type { Tick } from '../core/clock.js';
 import type { AuditLog } from './audit.js';
 import { PolicyCounters } from './counters.js';
 import { BUILT_IN_RULES, decide, type Decision, type PolicyRequest } from './decision.js';
@@ -49,5 +50,20 @@ export class Gatekeeper {
     const { audit, wallTime } = this.options;
     audit?.append({ request, decision, wallTime: wallTime(), policyDigest: this.policyDigest });
     return decision;
+  }
+
+  /** Audits that the policy's `recordings.keep` had `name` removed, or that this was not possible. */
+  noteRemoval(name: string, isRemoved: boolean, tick: Tick): void {
+    const { audit, wallTime } = this.options;
+    audit?.appendAct({
+      action: 'remove',
+      name,
+      tick,
+      ruleId: BUILT_IN_RULES.keep,
+      reason: `the policy keeps ${this.policy.keepRecordings} recordings`,
+      status: isRemoved ? 'OK' : 'HOST_IO',
+      wallTime: wallTime(),
+      policyDigest: this.policyDigest,
+    });
   }
 }

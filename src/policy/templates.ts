@@ -29,7 +29,7 @@ const HARNESS: PolicyDocument = {
         maxTicks: 250_000_000_000,
         maxBytes: 2 ** 30,
         maxRecordings: 1000,
-        perGigatick: { mark: 100000, log: 100000 },
+        perGigatick: { mark: 100000, log: 100000, checkpoint: 1000 },
       },
     },
     OPERATORS,

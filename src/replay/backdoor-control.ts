@@ -38,6 +38,8 @@ export interface BackdoorControlOptions {
   readonly gatekeeper: Gatekeeper;
   readonly hashing: Hashing;
   readonly events: GuestEvents;
+  /** Presented before this run went live. */
+  readonly tokenSha256?: string | null;
 }
 
 interface OpenPhase {
@@ -60,14 +62,23 @@ function tickRegisters(tick: Tick): { ecx: number; edx: number } {
  * guest's IN; what needs an instruction boundary is put off to the one behind it.
  */
 export class BackdoorControl implements BackdoorService {
-  #token: string | null = null;
+  #token: string | null;
   #phases: OpenPhase[] = [];
-  /** Starts that joined the running recording and whose stops do not end it. */
-  #nested = 0;
+  /** Number of the recording that the fields below are about. */
+  #recording: number | null = null;
+  /** Starts of each ring that joined the running recording and whose stops do not end it. */
+  #joined = [0, 0, 0, 0];
   /** Bytes the host has ready for GET, by handle. */
   readonly #offers = new Map<number, Uint8Array>();
 
-  constructor(private readonly options: BackdoorControlOptions) {}
+  constructor(private readonly options: BackdoorControlOptions) {
+    this.#token = options.tokenSha256 ?? null;
+  }
+
+  /** Hash of the token that the guest presented last. */
+  get tokenSha256(): string | null {
+    return this.#token;
+  }
 
   allowsRing3(): boolean {
     return this.options.gatekeeper.policy.admitsRing(3);
@@ -111,7 +122,22 @@ export class BackdoorControl implements BackdoorService {
     return { reply: { status: STATUS[decision.status] } };
   }
 
+  /** A decision that cannot be audited is none: the guest hears of the host's trouble, and the host at the boundary. */
   answer(request: BackdoorRequest): BackdoorReply {
+    this.#noticeRecording();
+    try {
+      return this.#answer(request);
+    } catch (error) {
+      if (!(error instanceof CodedError)) throw error;
+      // Thrown from here it would cut the IN in two.
+      this.options.session.atBoundary(() => {
+        throw error;
+      });
+      return { status: STATUS.HOST_IO };
+    }
+  }
+
+  #answer(request: BackdoorRequest): BackdoorReply {
     // A running recording is no matter of policy, but who may not start is not told of it this way.
     if (
       request.command === 'START' &&
@@ -126,6 +152,15 @@ export class BackdoorControl implements BackdoorService {
     const bytes = request.command === 'GET' ? request.edi : named ? 0 : request.payload.length;
     const verdict = this.#refusal(request, name, bytes);
     return 'reply' in verdict ? verdict.reply : this.#perform(request, text, verdict.grant);
+  }
+
+  /** Phases and joined starts belong to one recording; it can also begin and end without the guest. */
+  #noticeRecording(): void {
+    const number = this.options.control.active?.number ?? null;
+    if (number === this.#recording) return;
+    this.#recording = number;
+    this.#phases = [];
+    this.#joined = [0, 0, 0, 0];
   }
 
   #perform(request: BackdoorRequest, text: string, grant: StartGrant | null): BackdoorReply {
@@ -232,7 +267,7 @@ export class BackdoorControl implements BackdoorService {
 
   #join(request: BackdoorRequest, number: number): BackdoorReply {
     if ((request.flags & FLAG_BITS.NEST) === 0) return { status: STATUS.BUSY };
-    this.#nested++;
+    this.#joined[request.caller.ring]++;
     return { status: STATUS.OK, ebx: number, ...tickRegisters(this.#boundary) };
   }
 
@@ -243,13 +278,12 @@ export class BackdoorControl implements BackdoorService {
         name,
         reason: '',
         by,
-        endTick: grant?.endTick ?? null,
+        // The grant counts from the IN, the recording from the boundary behind it.
+        endTick: grant === null || grant.endTick === null ? null : Math.min(grant.endTick + 1, Number.MAX_SAFE_INTEGER),
         maxBytes: grant?.maxBytes ?? null,
       });
       const rule = gatekeeper.lastRule;
       gatekeeper.counters.recordingStarted(prepared.number, rule, this.#boundary);
-      this.#nested = 0;
-      this.#phases = [];
       session.atBoundary(() => unlessHostFails(() => events.recordingStarted(name, prepared.begin().file, by)));
       return { status: STATUS.OK, ebx: prepared.number, ...tickRegisters(this.#boundary) };
     } catch (error) {
@@ -263,12 +297,14 @@ export class BackdoorControl implements BackdoorService {
     const { active } = control;
     if (active === null) return { status: STATUS.NOT_RECORDING };
     if (request.ebx !== 0 && request.ebx !== active.number) return { status: STATUS.INVALID };
-    if (!owns(request.caller.ring, active.startedBy)) return { status: STATUS.NOT_OWNER };
     const reply = { status: STATUS.OK, ebx: active.number, ...tickRegisters(this.#boundary) };
-    if (this.#nested > 0) {
-      this.#nested--;
+    // Whoever joined leaves, also what belongs to another; ring 3 cannot keep the kernel's STOP from ending its recording.
+    const { ring } = request.caller;
+    if (this.#joined[ring] > 0) {
+      this.#joined[ring]--;
       return reply;
     }
+    if (!owns(ring, active.startedBy)) return { status: STATUS.NOT_OWNER };
     session.atBoundary(() => {
       if (control.active?.id !== active.id) return;
       unlessHostFails(() => {

@@ -4,7 +4,7 @@ import type { Mark } from '../log/meta.js';
 import type { ReelWriter } from '../log/reel-writer.js';
 import type { Machine } from '../machine/machine.js';
 import { DIGEST_INTERVAL_TICKS, logDigest } from './digests.js';
-import { stateSections } from './state-sections.js';
+import { STANDING_SECTION, stateSections } from './state-sections.js';
 
 /** Output bytes gathered into one entry. */
 const OUTPUT_BYTES = 1024;
@@ -22,10 +22,13 @@ export class Recorder implements GateBackend {
   constructor(
     private readonly machine: Machine,
     readonly writer: ReelWriter,
+    /** The run's standing, encoded; null for none. */
+    standing: Uint8Array | null = null,
   ) {
     this.startTick = machine.tick;
     this.#nextDigest = this.startTick + DIGEST_INTERVAL_TICKS;
-    writer.appendState('snapshot', this.startTick, stateSections(machine));
+    const extra = standing === null ? [] : [{ name: STANDING_SECTION, bytes: standing }];
+    writer.appendState('snapshot', this.startTick, [...stateSections(machine), ...extra]);
     machine.clearDirty();
     machine.gate.attach(this);
   }

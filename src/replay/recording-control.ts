@@ -32,10 +32,14 @@ export interface RecordingControlOptions {
   /** Set when this run went live from a replay. */
   readonly parent?: ParentReference;
   readonly signer?: Signer;
+  /** Numbers of recordings and phases that are taken already. */
+  readonly taken?: { readonly recordings: number; readonly phases: number };
+  /** The run's standing, encoded, for each snapshot; see standing.ts. */
+  readonly standing?: () => Uint8Array;
   /** The file has grown by that much. */
   readonly onGrown: (recording: ActiveRecording, bytes: number) => void;
-  /** A recording has ended; `isComplete` unless a write failed. */
-  readonly onEnded: (recording: ActiveRecording, isComplete: boolean) => void;
+  /** A recording has ended, by whatever means. */
+  readonly onEnded: (recording: ActiveRecording) => void;
   /** A write failed: the recording has ended where it was. */
   readonly onFailure: (recording: ActiveRecording, error: CodedError) => void;
 }
@@ -88,12 +92,15 @@ export interface LimitedRecording {
 /** Starts, marks, flushes and ends recordings of a live session. One at a time. Knows nothing of policy. */
 export class RecordingControl {
   #active: Active | null = null;
-  #count = 0;
+  #count: number;
   /** A start is under way. */
   #prepared = false;
-  #phases = 0;
+  #phases: number;
 
-  constructor(private readonly options: RecordingControlOptions) {}
+  constructor(private readonly options: RecordingControlOptions) {
+    this.#count = options.taken?.recordings ?? 0;
+    this.#phases = options.taken?.phases ?? 0;
+  }
 
   get active(): ActiveRecording | null {
     return this.#active;
@@ -101,9 +108,9 @@ export class RecordingControl {
   get recorder(): Recorder | null {
     return this.#active?.recorder ?? null;
   }
-  /** Recordings started so far. */
-  get count(): number {
-    return this.#count;
+  /** Recordings and phases that have got numbers so far. */
+  get taken(): { readonly recordings: number; readonly phases: number } {
+    return { recordings: this.#count, phases: this.#phases };
   }
 
   /** Starts a recording at the present boundary. Throws STATE when one is running, HOST_IO when it cannot be written. */
@@ -150,7 +157,7 @@ export class RecordingControl {
         ...(options.parent === undefined ? {} : { parent: options.parent }),
       },
     });
-    const recorder = new Recorder(session.machine, writer);
+    const recorder = new Recorder(session.machine, writer, options.standing?.() ?? null);
     session.attach(recorder);
     const active: Active = {
       id,
@@ -184,7 +191,7 @@ export class RecordingControl {
       active.recorder.writer.flush();
       active.sink.finish();
     });
-    this.#release(true);
+    this.#release();
     return active;
   }
 
@@ -195,7 +202,7 @@ export class RecordingControl {
     } catch (error) {
       if (!(error instanceof CodedError)) throw error;
       active.sink.abandon();
-      this.#release(false);
+      this.#release();
       this.options.onFailure(active, error);
       throw error;
     }
@@ -209,11 +216,11 @@ export class RecordingControl {
     return this.#active;
   }
 
-  #release(isComplete: boolean): void {
+  #release(): void {
     const active = this.#require();
     this.#active = null;
     this.options.session.detach();
-    this.options.onEnded(active, isComplete);
+    this.options.onEnded(active);
   }
 
   /** Adds the state at this boundary to the recording: replay can begin there. */

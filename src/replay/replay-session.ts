@@ -3,6 +3,7 @@ import { toHex } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { AskKind, GateBackend } from '../core/input-gate.js';
 import type { EntryOf, LogEntry } from '../log/entries.js';
+import type { Position } from '../log/chunk-store.js';
 import type { EntryCursor } from '../log/entry-cursor.js';
 import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
@@ -40,6 +41,8 @@ export class ReplaySession implements GateBackend {
   #failure: CodedError | null = null;
   #digests = 0;
   #ended: string | null = null;
+  /** The run's standing when the recording began, encoded; null where it has none. */
+  readonly startStanding: Uint8Array | null;
   /** Called at each mark as it is passed. */
   onMark: (mark: EntryOf<'mark'>) => void = () => {};
   /** Text for a mismatch of asks; the recorder of backdoor calls knows how to read them. */
@@ -51,7 +54,7 @@ export class ReplaySession implements GateBackend {
     readonly machine: Machine,
     readonly reader: ReelReader,
   ) {
-    loadState(machine, reader, reader.snapshot);
+    this.startStanding = loadState(machine, reader, reader.snapshot);
     machine.clearDirty();
     this.#cursor = reader.cursor();
   }
@@ -65,6 +68,10 @@ export class ReplaySession implements GateBackend {
   /** Digests compared so far. */
   get digests(): number {
     return this.#digests;
+  }
+  /** Of the next entry to read. Behind all that has happened, and maybe behind decisions on a request that comes next. */
+  get position(): Position {
+    return this.#cursor.position;
   }
   get divergence(): Divergence | null {
     return this.#divergence;

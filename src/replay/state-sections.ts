@@ -7,8 +7,10 @@ import type { StateSection } from '../log/state-blocks.js';
 import type { StateReference } from '../log/state-reader.js';
 import type { Machine, Section } from '../machine/machine.js';
 
-/** Name of the section that holds RAM; all others are Machine.save()'s. */
+/** Name of the section that holds RAM. */
 const RAM = 'ram';
+/** Name of the section of a snapshot that is no part of the machine: see standing.ts. All others are Machine.save()'s. */
+export const STANDING_SECTION = 'standing';
 
 /** The machine's state as sections for a recording: copies, so that the machine can go on. */
 export function stateSections(machine: Machine): StateSection[] {
@@ -17,13 +19,19 @@ export function stateSections(machine: Machine): StateSection[] {
   return [...machine.save().sections, { name: RAM, pages: pagesOf(ram) }];
 }
 
-/** Puts a machine into a recorded state. Throws MISMATCH when it is another machine's, DAMAGED for a bad file. */
-export function loadState(machine: Machine, reader: ReelReader, state: StateReference): void {
+/**
+ * Puts a machine into a recorded state. Returns the standing that is recorded with it, null for none. Throws MISMATCH when it is another machine's, DAMAGED for a bad file.
+ */
+export function loadState(machine: Machine, reader: ReelReader, state: StateReference): Uint8Array | null {
   const { physical } = machine.cpu;
   const sections: Section[] = [];
+  let standing: Uint8Array | null = null;
   let hasRam = false;
   reader.loadState(state, {
-    bytes: (name, data) => void sections.push({ name, bytes: data }),
+    bytes: (name, data) => {
+      if (name === STANDING_SECTION) standing = data;
+      else sections.push({ name, bytes: data });
+    },
     pages: (name, pageCount) => {
       if (name !== RAM || pageCount !== physical.ramBytes >>> PAGE_SHIFT) {
         throw new CodedError(
@@ -37,4 +45,5 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
   });
   if (!hasRam) throw new CodedError('MISMATCH', 'the recording has no RAM');
   machine.restore({ tick: state.tick, sections });
+  return standing;
 }

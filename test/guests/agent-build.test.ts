@@ -1,6 +1,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -88,6 +89,31 @@ describe.runIf(process.platform !== 'win32')('the nasm wrapper', () => {
     const { status, stderr } = wrapper(['-h'], { PATH: own });
     expect(status).toBe(127);
     expect(stderr).toMatch(/not installed.*prebuilt images/);
+  });
+
+  it('passes over the wrappers of other checkouts, and over scripts that start one', () => {
+    const paths = ['first', 'second', 'script', 'node'].map((name) => join(folder, name));
+    const [first, second, script, node] = paths;
+    for (const path of paths) mkdirSync(path);
+    symlinkSync(process.execPath, join(node, 'node'));
+    for (const path of [first, second]) copyFileSync(WRAPPER, join(path, 'nasm'));
+    // Without the extension that makes it a module.
+    for (const path of [first, second]) writeFileSync(join(path, 'package.json'), '{ "type": "module" }');
+    writeFileSync(join(script, 'nasm'), `#!/bin/sh\nexec "${process.execPath}" "${WRAPPER}" "$@"\n`);
+    for (const path of [first, second, script]) chmodSync(join(path, 'nasm'), 0o755);
+    const wrappers = paths.join(':');
+    writeFileSync(join(folder, 'a.bin'), 'old');
+    const good = wrapper(['-f', 'bin', '-o', 'a.bin', 'good.asm'], { PATH: `${wrappers}:${bin}:/usr/bin:/bin` });
+    expect(good).toMatchObject({ status: 0, stderr: '' });
+    expect(textOf('a.bin')).toBe('built');
+    const none = wrapper(['-h'], { PATH: wrappers });
+    expect(none.status).toBe(127);
+    expect(none.stderr).toMatch(/not installed.*prebuilt images/);
+    for (const path of [first, second, script]) {
+      const named = wrapper(['-h'], { NASM: join(path, 'nasm'), PATH: `${wrappers}:${bin}:/usr/bin:/bin` });
+      expect(named).toMatchObject({ status: 0, stdout: '-h\n' });
+    }
+    expect(wrapper(['-h'], { NASM: WRAPPER }).stdout).toBe('-h\n');
   });
 
   it('takes the NASM that $NASM names', () => {

@@ -61,6 +61,9 @@ describe('the agent for DOS under the default policy', () => {
       ['mark early', ['reel: mark: nothing is being recorded'], 70],
       ['START dos-test', ['recording 1'], 0],
       ['start again', ['reel: start: a recording is already running'], 69],
+      ['start --nest', ['reel: start: wrong arguments, see reel help'], 62],
+      ['start --nest inner', ['recording 1'], 0],
+      ['stop', [], 0],
       ['status', ['recording', 'started by the guest', may, 'epoch 0'], 0],
       ['mark one 7', [], 0],
       ['mark  "two words"  0x1F', ['reel: mark: the policy does not allow it'], 66],
@@ -130,7 +133,7 @@ describe('the agent for DOS under a policy that names it by its code', () => {
     runs.filter(([tail]) => /^(START|stop$)/.test(tail)).map(([, , code]) => code);
 
   it('is recognised by the hash in the manifest', async () => {
-    expect(codes(await run('known', policyFor(hash)))).toEqual([0, 0, 70]);
+    expect(codes(await run('known', policyFor(hash)))).toEqual([0, 0, 0, 70]);
   });
 
   it('is refused under any other hash', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
-import { AGENT_EXIT, STATUS, STATUS_TEXT, type StatusName } from '../../src/devices/backdoor/protocol.js';
+import { AGENT_EXIT, FLAG_BITS, STATUS, STATUS_TEXT, type StatusName } from '../../src/devices/backdoor/protocol.js';
 
 const AGENT = fileURLToPath(new URL('../../guest-images/built/reel', import.meta.url));
 const image = readFileSync(AGENT);
@@ -67,6 +67,7 @@ describe('the agent for Linux', () => {
 describe.runIf(isNative)('the agent for Linux outside guestreel', () => {
   it.each([
     ['start', 'x'],
+    ['start', '--nest', 'x'],
     ['stop'],
     ['stop', '3'],
     ['mark', 'x', '0xfF'],
@@ -100,6 +101,9 @@ describe.runIf(isNative)('the agent for Linux outside guestreel', () => {
     [['frob'], /^reel: frob: unknown verb/],
     [['start'], /^reel: start: wrong arguments/],
     [['start', 'a', 'b'], /^reel: start: wrong arguments/],
+    [['start', '--nest'], /^reel: start: wrong arguments/],
+    [['start', 'x', '--nest'], /^reel: start: wrong arguments/],
+    [['start', '--nest', 'a', 'b'], /^reel: start: wrong arguments/],
     [['stop', 'x'], /^reel: stop: a number/],
     [['stop', '4294967296'], /^reel: stop: a number/],
     [['stop', '99999999999999999999'], /^reel: stop: a number/],
@@ -159,6 +163,16 @@ describe.runIf(isNative)('the agent for Linux when refused', () => {
 describe.runIf(isNative)('the agent for Linux when granted', () => {
   const run = (args: readonly string[], input?: string, path?: string): Run =>
     runFile(answered(STATUS.OK), args, input, path);
+
+  it('sets the flag NEST of a start with --nest only', () => {
+    // MOV EAX,ECX, SHR EAX,16 and a NOP stand in for MOV EAX,magic and IN: the status is the flags.
+    const bytes = Buffer.from(image);
+    bytes.set([0x89, 0xc8, 0xc1, 0xe8, 16, 0x90], bytes.indexOf(CALL));
+    const flags = program('reel-flags', bytes);
+    const statusOf = (...words: string[]): number | null => runFile(flags, ['start', ...words]).status;
+    expect(statusOf('x')).toBe(AGENT_EXIT.REFUSED + FLAG_BITS.TOUCH);
+    expect(statusOf('--nest', 'x')).toBe(AGENT_EXIT.REFUSED + FLAG_BITS.TOUCH + FLAG_BITS.NEST);
+  });
 
   it('exits with 0', () => {
     for (const args of [['mark', 'x'], ['log', 'a', 'b'], ['check', '-'], ['put', agent, '3'], ['stop']]) {

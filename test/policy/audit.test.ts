@@ -5,7 +5,8 @@ import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { CodedError } from '../../src/base/errors.js';
 import { AuditFile } from '../../src/host/audit-file.js';
-import { AUDIT_GENESIS, AuditLog, verifyAudit, type AuditEntry } from '../../src/policy/audit.js';
+import { AUDIT_GENESIS, AuditLog, usedBy, verifyAudit, type AuditEntry } from '../../src/policy/audit.js';
+import { PolicyCounters } from '../../src/policy/counters.js';
 import { defaultPolicy } from '../../src/policy/default-policy.js';
 import { Gatekeeper } from '../../src/policy/gatekeeper.js';
 import { PolicyHolder } from '../../src/policy/policy-holder.js';
@@ -114,6 +115,79 @@ describe('the audit log', () => {
     gatekeeper.ask(request('guest:ring3', 'exit', { tick: 1e9 }));
     expect(entries.length).toBe(before + 1);
     expect(verifyAudit(lines, hashing).ok).toBe(true);
+  });
+});
+
+describe('what an allowed request takes of the limits', () => {
+  it('is in its entry, and enough to count again', () => {
+    const { entries, gatekeeper } = bench();
+    const asked = [
+      request('guest:ring0', 'start', { name: 'boot', tick: 10 }),
+      request('guest:ring3', 'log', { bytes: 100, tick: 20 }),
+      request('guest:ring3', 'log', { bytes: 1e9, tick: 25 }),
+      request('guest:ring0', 'put', { bytes: 7, tick: 30 }),
+      request('guest:ring3', 'status', { tick: 40 }),
+      request('host:user', 'mark', { name: 'här', tick: 50 }),
+    ];
+    for (const one of asked) gatekeeper.ask(one);
+    expect(entries.map(({ used }) => used)).toEqual([
+      { bytes: 4, perGigatick: 100 },
+      { bytes: 100, perGigatick: 10000 },
+      undefined,
+      { bytes: 7, perGigatick: 10000 },
+      undefined,
+      { bytes: 4 },
+    ]);
+    const again = new PolicyCounters();
+    for (const entry of entries) {
+      const use = usedBy(entry);
+      if (use != null) again.use(use, entry.tick);
+    }
+    expect(again.state).toEqual(gatekeeper.counters.state);
+    expect(again.state.rules).toHaveLength(3);
+  });
+
+  it('is never left out, not even that of many status requests', () => {
+    const { entries, gatekeeper, holder } = bench();
+    const limits = { perGigatick: { status: 20_000 } };
+    const rules = [{ id: 'asks', effect: 'permit', principals: [{ guest: true }], actions: ['status'], limits }];
+    expect(holder.replace(JSON.stringify({ version: 1, rules }), 'test')).toBeNull();
+    for (let tick = 0; tick < 20_000; tick++) gatekeeper.ask(request('guest:ring3', 'status', { tick }));
+    expect(entries).toHaveLength(20_000);
+  });
+
+  it.each([
+    [{ bytes: -1 }],
+    [{ bytes: 0.5 }],
+    [{}],
+    [{ bytes: 1, perGigatick: 0 }],
+    [{ bytes: 1, perGigatick: 'x' }],
+    [null],
+    [7],
+  ])('is not taken from an entry that no program wrote: %j', (used) => {
+    const entry = { ruleId: 'r', action: 'log', used } as unknown as AuditEntry;
+    expect(usedBy(entry)).toBeUndefined();
+  });
+});
+
+describe('an act of the policy’s', () => {
+  it('is an entry of the chain, which holds', () => {
+    const { lines, entries, gatekeeper } = sample();
+    gatekeeper.noteRemoval('old.reel', true, 6);
+    gatekeeper.noteRemoval('stuck.reel', false, 7);
+    expect(entries.slice(-2)).toMatchObject([
+      {
+        id: 6,
+        tick: 6,
+        principal: 'policy',
+        action: 'remove',
+        name: 'old.reel',
+        ruleId: 'recordings.keep',
+        status: 'OK',
+      },
+      { id: 7, tick: 7, principal: 'policy', action: 'remove', name: 'stuck.reel', status: 'HOST_IO' },
+    ]);
+    expect(verifyAudit(lines, hashing)).toMatchObject({ ok: true, entries: 7 });
   });
 });
 

@@ -241,6 +241,9 @@ function parsed(text: string): Policy | CodedError {
   }
 }
 
+/** More of everything random: `POLICY_FUZZ_SCALE=50 npx vitest run test/policy/policy.test.ts --testTimeout 1000000`. */
+const SCALE = Number(process.env.POLICY_FUZZ_SCALE ?? 1);
+
 const anyDocument = documents(POLICY_SCHEMA as unknown as JsonSchema) as fc.Arbitrary<PolicyDocument>;
 
 const anyRequest: fc.Arbitrary<PolicyRequest> = fc.record(
@@ -275,7 +278,7 @@ describe('documents made from the schema', () => {
         if (result instanceof Policy) valid++;
         else expect(result.message).not.toMatch(/^(rules|tokens|recordings|the document).* (is|lacks|has no)/);
       }),
-      { numRuns: 500 },
+      { numRuns: 500 * SCALE },
     );
     expect(valid).toBeGreaterThan(20);
   });
@@ -300,7 +303,7 @@ describe('documents made from the schema', () => {
           counters.note(asked, decision);
         }
       }),
-      { numRuns: 500 },
+      { numRuns: 500 * SCALE },
     );
   });
 
@@ -322,7 +325,7 @@ describe('documents made from the schema', () => {
         if (forbidden !== null && !plain) expect(forbidden).toBe(false);
         if (permitted !== null && plain) expect(permitted).toBe(true);
       }),
-      { numRuns: 500 },
+      { numRuns: 500 * SCALE },
     );
   });
 });
@@ -360,7 +363,7 @@ describe('mutated policy texts', () => {
         }
         parsed(mutated);
       }),
-      { numRuns: 2000 },
+      { numRuns: 2000 * SCALE },
     );
   });
 
@@ -381,7 +384,7 @@ describe('mutated policy texts', () => {
         holder[key] = replacement;
         parsed(JSON.stringify(document));
       }),
-      { numRuns: 1000 },
+      { numRuns: 1000 * SCALE },
     );
   });
 });

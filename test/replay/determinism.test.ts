@@ -38,6 +38,7 @@ const GUESTS: readonly Guest[] = [
   { name: 'disk.img', last: /disk: ok/, stop: 'powered-off' },
   { name: 'multiboot.bin', last: /multiboot: ok/, stop: 'powered-off' },
   { name: 'port-fuzz.img', parameter: 1000, last: /done, 1000 calls/, stop: 'powered-off' },
+  { name: 'port-fuzz-ring3.img', parameter: 500, last: /done, 500 calls/, stop: 'powered-off' },
   { name: 'test-reset.img', last: /reset: boot 3/, stop: 'powered-off' },
   {
     name: 'test-halt.img',

@@ -5,7 +5,7 @@ import type { Callable, I32, Local } from '../../isa/ir/expr.js';
 import { call, i32, select } from '../../isa/ir/expr.js';
 import type { Form } from '../decode/form.js';
 import { tlbAddress } from '../memory/access.js';
-import { LAYOUT, LOOKUP_ENTRIES, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
+import { JUMP_CACHE_ENTRIES, LAYOUT, LOOKUP_ENTRIES, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
 import { STATUS } from './generic-context.js';
 import { HotContext } from './hot-context.js';
 import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
@@ -66,6 +66,8 @@ interface LoopVariables {
   readonly tlbWrite: Local<'i32'>;
   readonly linkFrom: Local<'i32'>;
   readonly mode: Local<'i32'>;
+  /** What an entry of the jump cache must have been made under; -1 when it may not be used. */
+  readonly jumpKey: Local<'i32'>;
   /** The next record must not enter a region: it is what the region could not do. */
   readonly skipRegion: Local<'i32'>;
 }
@@ -81,6 +83,7 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
     tlbWrite: variable(),
     linkFrom: variable(),
     mode: variable(),
+    jumpKey: variable(),
     skipRegion: variable(),
   };
   const instructionEip = (): I32 => i32.add(v.blockEip, i32.load16_u(v.rec, RECORD.offset));
@@ -181,11 +184,36 @@ function loadState(c: HotContext, v: LoopVariables): void {
   const flat = select(i32.load(STATE.flat), i32.const(MODE.PRESENT | MODE.FLAT), i32.const(MODE.PRESENT));
   const code32 = i32.and(i32.shr_u(i32.load(STATE.segAccess + 4 * CS), 14), MODE.CODE32);
   c.set(v.mode, i32.or(flat, code32));
+  loadJumpKey(c, v);
 }
 
-/** rec = the block at eip: by the lookup cache, else by the host. */
+/** Only flat code needs no limit check; ring 3 must not find what the others may run. */
+function loadJumpKey(c: HotContext, v: LoopVariables): void {
+  const user = i32.eq(i32.load(STATE.cpl), 3);
+  const key = i32.or(i32.shl(i32.load(STATE.codeEpoch), 4), i32.or(i32.shl(user, 3), v.mode));
+  c.set(v.jumpKey, select(i32.and(v.mode, MODE.FLAT), key, i32.const(-1)));
+}
+
+/** Address of the jump cache's entry for an EIP. */
+function jumpCacheSlot(eip: I32): I32 {
+  const hash = i32.xor(eip, i32.shr_u(eip, 10));
+  return i32.add(LAYOUT.jumpCache, i32.shl(i32.and(hash, JUMP_CACHE_ENTRIES - 1), 4));
+}
+
+/** rec = the block at eip: by the jump cache, by the lookup cache, else by the host. */
 function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
   c.block((found) => {
+    const link = (): void =>
+      c.if(v.linkFrom, () => {
+        c.store(v.linkFrom, v.rec, RECORD.immediate2);
+        c.set(v.linkFrom, i32.const(0));
+      });
+    const cached = c.let(jumpCacheSlot(v.eip));
+    c.if(i32.and(i32.eq(i32.load(cached), v.eip), i32.eq(i32.load(cached, 4), v.jumpKey)), () => {
+      c.set(v.rec, i32.load(cached, 8));
+      link();
+      c.br(found);
+    });
     const linear = c.let(i32.add(v.eip, i32.load(STATE.segBase + 4 * CS)));
     const entry = c.let(i32.load(tlbAddress(v.tlbRead, linear)));
     c.if(i32.and(entry, TLB_FAST), () => {
@@ -197,9 +225,11 @@ function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
         const fits = i32.or(i32.load(STATE.flat), i32.and(i32.le_u(last, limit), i32.ge_u(last, v.eip)));
         c.if(fits, () => {
           c.set(v.rec, i32.load(slot, 8));
-          c.if(v.linkFrom, () => {
-            c.store(v.linkFrom, v.rec, RECORD.immediate2);
-            c.set(v.linkFrom, i32.const(0));
+          link();
+          c.if(i32.ge_s(v.jumpKey, 0), () => {
+            c.store(cached, v.eip);
+            c.store(cached, v.jumpKey, 4);
+            c.store(cached, v.rec, 8);
           });
           c.br(found);
         });
@@ -215,8 +245,9 @@ function fetch(c: HotContext, v: LoopVariables, eip: I32, resync: Label): void {
   c.store(STATE.eip, eip);
   c.store(STATE.instructionEip, eip);
   c.set(v.rec, call(fetchBlock, eip));
-  // Decoding may have dropped the record that wanted to be linked.
+  // Decoding may have dropped the record that wanted to be linked, and others.
   c.set(v.linkFrom, i32.const(0));
+  loadJumpKey(c, v);
   c.if(i32.eqz(v.rec), () => {
     c.do(deliverFault);
     c.br(resync);

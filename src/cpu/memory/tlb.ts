@@ -32,8 +32,8 @@ export class Tlb {
   readonly #tables = new Map<number, TableUse[]>();
   /** By physical page: a linear page + 1 with a write entry for it, SEVERAL, or 0. May be out of date. */
   readonly #writers: Uint32Array;
-  /** Translations were dropped: code being executed may lie elsewhere now. */
-  onDropped: () => void = () => {};
+  /** Translations of pages with decoded code were dropped: what is being executed may lie elsewhere now. */
+  onCodeDropped: () => void = () => {};
 
   constructor(private readonly physical: PhysicalMemory) {
     this.#i32 = physical.i32;
@@ -93,7 +93,7 @@ export class Tlb {
     this.#filledCount = 0;
     for (const page of this.#tables.keys()) this.physical.clearFlag(page, PAGE_FLAG.TABLE);
     this.#tables.clear();
-    this.onDropped();
+    this.onCodeDropped();
   }
 
   /**
@@ -110,10 +110,15 @@ export class Tlb {
     after.forEach((table, i) => {
       const old = before.length === after.length ? before[i] : null;
       if (old === null || table === null) return;
+      const [a, b] = [old, table].map((t) => this.physical.host(this.physical.gated(t)) >> 2);
+      // Tables outside RAM have no entries that could have been used.
+      if (a === 0 || b === 0) return;
+      const words = entryBytes / 4;
       for (let entry = 0; entry < entries; entry++) {
-        const offset = entry * entryBytes;
-        const same = this.#sameEntry(old + offset, table + offset, entryBytes);
-        keep[i * entries + entry] = old === table || same ? 1 : 0;
+        const at = entry * words;
+        const same =
+          this.#i32[a + at] === this.#i32[b + at] && this.#i32[a + at + words - 1] === this.#i32[b + at + words - 1];
+        if (same) keep[i * entries + entry] = 1;
       }
     });
     this.#keepOnly(keep, pages);
@@ -125,12 +130,6 @@ export class Tlb {
       if (old !== null) this.#forgetTable(old, linearBase, span);
       if (table !== null) this.noteTable(table, linearBase, span, entryBytes);
     });
-  }
-
-  #sameEntry(a: number, b: number, bytes: 4 | 8): boolean {
-    const { physical } = this;
-    if (physical.read32(a) !== physical.read32(b)) return false;
-    return bytes === 4 || physical.read32(a + 4) === physical.read32(b + 4);
   }
 
   /** Drops what lies below first-level entries that are 0 in `keep`; each translates `pages` linear pages. */
@@ -149,7 +148,7 @@ export class Tlb {
     }
     this.#filledCount = kept;
     this.#forgetTables((linearBase) => keep[linearBase / PAGE_SIZE / pages] === 0);
-    this.onDropped();
+    this.onCodeDropped();
   }
 
   /** Page tables whose linear range no translation derives from any more are ordinary pages again. */
@@ -192,8 +191,15 @@ export class Tlb {
   invalidate(linear: number): void {
     const t = this.#i32;
     const page = linear >>> PAGE_SHIFT;
-    if ((t[READ[0] + page] | t[READ[1] + page]) !== 0) this.onDropped();
+    if (this.#mapsCode(t[READ[0] + page] | t[READ[1] + page], page)) this.onCodeDropped();
     t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
+  }
+
+  /** `entry` is that of either privilege: both map the same page. */
+  #mapsCode(entry: number, page: number): boolean {
+    if (entry === 0) return false;
+    const host = ((page << PAGE_SHIFT) + (entry & ~0xfff) + PAGE_SIZE) >>> 0;
+    return (this.physical.flags((host - LAYOUT.ram) >>> PAGE_SHIFT) & PAGE_FLAG.CODE) !== 0;
   }
 
   /** Writes to a physical page now need attention: fast write entries to it become careful ones. */
@@ -247,7 +253,7 @@ export class Tlb {
 
   #invalidateRange(start: number, bytes: number): void {
     const t = this.#i32;
-    this.onDropped();
+    this.onCodeDropped();
     this.#forgetTables((linearBase) => linearBase >= start && linearBase < start + bytes);
     const first = start >>> PAGE_SHIFT;
     const last = first + (bytes >>> PAGE_SHIFT);

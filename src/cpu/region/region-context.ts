@@ -1,30 +1,15 @@
 import { assert } from '../../base/assert.js';
-import { ESP, SS, STATE, gprSlot } from '../../isa/cpu-state.js';
-import type { Label } from '../../isa/ir/body.js';
-import type { Expr, I32, I64, Local, V128 } from '../../isa/ir/expr.js';
-import { call, i32, i64, isConst } from '../../isa/ir/expr.js';
-import type { Operand, SegmentRef, SystemRoutine, Width } from '../../isa/semantics.js';
-import type { Form } from '../decode/form.js';
-import { GenericContext, STATUS } from '../interpreter/generic-context.js';
-import { callHandler } from '../interpreter/main-loop.js';
+import { ESP, SS, STATE } from '../../isa/cpu-state.js';
+import type { Expr, I32, I64, V128 } from '../../isa/ir/expr.js';
+import { i32, i64, isConst } from '../../isa/ir/expr.js';
+import type { Operand, SegmentRef, Width } from '../../isa/semantics.js';
 import type { FormOperand } from '../interpreter/operand.js';
 import { RECORD } from '../interpreter/record.js';
 import { cut } from '../interpreter/record-context.js';
 import type { AccessBytes } from '../memory/access.js';
-import { ACCESS, faulted, withinPage } from '../memory/access.js';
+import { ACCESS, withinPage } from '../memory/access.js';
 import { LAYOUT, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
-import type { FlagKind } from './lazy-flags.js';
-import { DYNAMIC, LazyFlags, sameKind } from './lazy-flags.js';
-import type { RegionInstruction } from './region-graph.js';
-
-/** The form cannot be compiled in place: its generic handler must be called. */
-export class NotCompilable extends Error {}
-
-/** How a block's last instruction goes on. */
-export type Outcome =
-  | { readonly kind: 'next' }
-  | { readonly kind: 'jump'; readonly target: I32 }
-  | { readonly kind: 'conditional'; readonly condition: I32; readonly target: I32 };
+import { NotCompilable, RegionFlow } from './region-flow.js';
 
 /** The privilege that a region is compiled for: where its TLB tables lie. */
 export interface RegionMode {
@@ -40,242 +25,27 @@ const WRITABLE_DATA = 0x2;
  * variables, guest memory is accessed through the soft TLB in place. What the TLB does not allow leaves the region
  * ahead of the instruction, so that the interpreter does it.
  */
-export class RegionContext extends GenericContext {
-  override readonly flags: LazyFlags;
-  readonly gpr: readonly Local<'i32'>[];
-  readonly budget: Local<'i32'>;
-  /** Where execution goes on outside. */
-  readonly eip: Local<'i32'>;
-  /** Ticks to give back on leaving. */
-  readonly refund: Local<'i32'>;
-  outcome: Outcome = { kind: 'next' };
-  #instruction!: RegionInstruction;
-  /** Instructions of the block from this one on. */
-  #left = 0;
-  #depth = 0;
-  #exitSet = false;
-  /** Registers or flags changed: the instruction can no longer be begun anew. */
-  #changed = false;
-  #unitsChecked = new Set<string>();
-  #step!: Label;
-  #next!: Label;
+export class RegionContext extends RegionFlow {
   readonly #tlbRead: number;
   readonly #tlbWrite: number;
   /** Bounds the emitted code of one trial. */
   accesses = 0;
 
-  constructor(
-    private readonly records: DataView,
-    mode: RegionMode,
-  ) {
-    super(['i32']);
-    this.flags = new LazyFlags(
-      this,
-      () => this.records.getUint8(this.#instruction.record + RECORD.condition) & 15,
-      () => (this.#changed = true),
-    );
-    this.gpr = Array.from({ length: 8 }, () => this.var('i32'));
-    this.budget = this.var('i32');
-    this.eip = this.var('i32');
-    this.refund = this.var('i32');
+  constructor(records: DataView, mode: RegionMode) {
+    super(records);
     this.#tlbRead = mode.user ? LAYOUT.tlbReadUser : LAYOUT.tlbReadSupervisor;
     this.#tlbWrite = mode.user ? LAYOUT.tlbWriteUser : LAYOUT.tlbWriteSupervisor;
   }
 
-  /** Where exits go: to the interpreter for one instruction, or to wherever EIP says. */
-  setExits(step: Label, next: Label): void {
-    this.#step = step;
-    this.#next = next;
-  }
-
-  loadRegisters(): void {
-    this.gpr.forEach((local, i) => this.set(local, i32.load(gprSlot(i))));
-    this.flags.loadCells();
-  }
-  storeRegisters(): void {
-    this.gpr.forEach((local, i) => this.store(gprSlot(i), local));
-    this.flags.storeCells();
-  }
-
-  beginBlock(flags: FlagKind): void {
-    this.flags.kind = flags;
-    this.#unitsChecked = new Set();
-  }
-
-  /** Takes the block's ticks, or leaves ahead of it when they are not there. */
-  takeTicks(eip: number, count: number): void {
-    this.set(this.eip, i32.const(eip));
-    this.set(this.refund, i32.const(0));
-    this.brIf(this.#step, i32.lt_s(this.budget, count));
-    this.set(this.budget, i32.sub(this.budget, count));
-  }
-
-  /** Emits an instruction in place. `left` counts it and the instructions of its block behind it. */
-  emitInstruction(instruction: RegionInstruction, form: Form, left: number): void {
-    this.#begin(instruction, left);
-    this.emitForm(form);
-  }
-
-  #begin(instruction: RegionInstruction, left: number): void {
-    this.#instruction = instruction;
-    this.#left = left;
-    this.#exitSet = false;
-    this.#changed = false;
-    this.outcome = { kind: 'next' };
-  }
-
-  /** Calls the generic handler of an instruction and goes on behind it if the machine's state allows. */
-  emitCall(instruction: RegionInstruction, left: number, isString: boolean): void {
-    this.#begin(instruction, left);
-    const behind = instruction.eip + instruction.length;
-    const expected = this.let(i32.add(this.budget, left - 1));
-    this.storeRegisters();
-    this.store(STATE.instructionEip, instruction.eip);
-    this.store(STATE.nextEip, behind);
-    this.store(STATE.budget, expected);
-    const slot = this.records.getUint16(instruction.record + RECORD.generic, true);
-    const status = this.let(call(callHandler, i32.const(instruction.record), slot));
-    // String instructions look EIP up anew, having spent ticks; nothing else that matters here can have changed.
-    if (isString) {
-      const stays = i32.and(i32.eq(status, STATUS.RESYNC), i32.eq(i32.load(STATE.eip), behind));
-      super.if(i32.eqz(stays), () => this.return(status));
-    } else super.if(status, () => this.return(status));
-    this.set(this.budget, i32.sub(i32.load(STATE.budget), left - 1));
-    // The slice was cut behind this instruction.
-    super.if(i32.lt_s(this.budget, 0), () => {
-      this.store(STATE.eip, behind);
-      this.return(i32.const(STATUS.NEXT));
-    });
-    this.loadRegisters();
-  }
-
-  // ---- ways out
-  #prepareExit(): void {
-    if (this.#exitSet) return;
-    this.set(this.eip, i32.const(this.#instruction.eip));
-    this.set(this.refund, i32.const(this.#left));
-    if (this.#depth === 0) this.#exitSet = true;
-  }
-  /** Leaves ahead of the instruction unless `ok`. */
-  #require(ok: I32): void {
-    if (this.#changed) throw new NotCompilable();
-    if (isConst(ok) && ok.imm !== 0) return;
-    this.#prepareExit();
-    this.brIf(this.#step, i32.eqz(ok));
-  }
-  #leave(): void {
-    if (this.#changed) throw new NotCompilable();
-    this.#prepareExit();
-    this.br(this.#step);
-  }
-  /** Leaves the region; execution goes on at `target`. */
-  exitTo(target: I32): void {
-    this.set(this.eip, target);
-    this.set(this.refund, i32.const(0));
-    this.br(this.#next);
-  }
-
-  protected override next(): void {}
-  protected override fault(): void {
-    this.store(STATE.faultVector, 0);
-    this.#leave();
-  }
-  protected override resync(): void {
-    throw new NotCompilable();
-  }
-  protected override checkFault(): void {
-    if (this.#changed) throw new NotCompilable();
-    super.if(faulted(), () => this.fault());
-  }
-  override raise(): void {
-    this.#leave();
-  }
-  override raiseIf(cond: I32): void {
-    this.#require(i32.eqz(cond));
-  }
-  override system(_name: SystemRoutine): void {
-    // On a rare path only; otherwise calling the handler is cheaper.
-    if (this.#depth === 0) throw new NotCompilable();
-    this.#leave();
-  }
-  override portIn(): I32 {
-    throw new NotCompilable();
-  }
-  override portOut(): void {
-    throw new NotCompilable();
-  }
-  override checkPort(): void {
-    throw new NotCompilable();
-  }
-  protected override checkUnit(form: Form): void {
-    const { unit } = form.encoding.instruction.options;
-    if (unit === undefined || this.#unitsChecked.has(unit)) return;
-    super.checkUnit(form);
-    this.#unitsChecked.add(unit);
-  }
-
-  // ---- statements: flags that differ between two branches meet as `dynamic`
-  override if(cond: I32, then: () => void, otherwise?: () => void): void {
-    if (isConst(cond)) {
-      if (cond.imm !== 0) then();
-      else otherwise?.();
-      return;
-    }
-    const { flags } = this;
-    const before = flags.kind;
-    const units = this.#unitsChecked;
-    const branch = (build: () => void): FlagKind => {
-      flags.kind = before;
-      this.#unitsChecked = new Set(units);
-      this.#depth++;
-      build();
-      this.#depth--;
-      return flags.kind;
-    };
-    let first = before;
-    let second = before;
-    super.if(cond, () => (first = branch(then)), otherwise && (() => (second = branch(otherwise))));
-    this.#unitsChecked = units;
-    flags.kind = sameKind(first, second) ? first : DYNAMIC;
-  }
-  override block(build: (label: Label) => void): void {
-    this.#nested(() => super.block(build));
-  }
-  override loop(build: (label: Label) => void): void {
-    this.#nested(() => super.loop(build));
-  }
-  override switch(index: I32, cases: readonly (() => void)[], fallback?: () => void): void {
-    this.#nested(() => super.switch(index, cases, fallback));
-  }
-  /** Inside other statements flags are cells. */
-  #nested(build: () => void): void {
-    this.flags.toCells();
-    this.#depth++;
-    build();
-    this.#depth--;
-    if (this.flags.kind.op !== 'cells') throw new NotCompilable();
-  }
-
-  /** Control flow of the region itself, whose flags the emitter looks after. */
-  plainIf(cond: I32, then: () => void): void {
-    super.if(cond, then);
-  }
-  plainBlock(build: (label: Label) => void): void {
-    super.block(build);
-  }
-  plainLoop(build: (label: Label) => void): void {
-    super.loop(build);
-  }
-
   // ---- what the decoder found
   protected override field8(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getUint8(this.#instruction.record + RECORD[name]));
+    return i32.const(this.records.getUint8(this.instruction.record + RECORD[name]));
   }
   protected override field16(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getUint16(this.#instruction.record + RECORD[name], true));
+    return i32.const(this.records.getUint16(this.instruction.record + RECORD[name], true));
   }
   protected override field32(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getInt32(this.#instruction.record + RECORD[name], true));
+    return i32.const(this.records.getInt32(this.instruction.record + RECORD[name], true));
   }
 
   // ---- registers
@@ -291,7 +61,7 @@ export class RegionContext extends GenericContext {
     return cut(this.gpr[index], width);
   }
   override setReg(index: number, width: Width, value: I32): void {
-    this.#changed = true;
+    this.changed = true;
     if (width === 32) {
       this.set(this.gpr[index], value);
       return;
@@ -316,7 +86,7 @@ export class RegionContext extends GenericContext {
     const o = op as FormOperand;
     if (o.kind === 'gpr') return this.reg(this.#register(o), o.width as Width);
     if (o.kind === 'relative') {
-      const target = this.#instruction.target;
+      const target = this.instruction.target;
       assert(target !== null, 'branch without a target');
       return i32.const(target);
     }
@@ -339,7 +109,7 @@ export class RegionContext extends GenericContext {
     return this.let(i32.and(this.gpr[index], this.field32('addressMask')));
   }
   override setAddressReg(index: number, value: I32): void {
-    const mask = this.records.getInt32(this.#instruction.record + RECORD.addressMask, true);
+    const mask = this.records.getInt32(this.instruction.record + RECORD.addressMask, true);
     this.setReg(index, mask === -1 ? 32 : 16, value);
   }
 
@@ -364,7 +134,7 @@ export class RegionContext extends GenericContext {
     if (number < 4) return this.let(offset);
     const limit = i32.load(STATE.segLimit + 4 * number);
     const rights = i32.and(i32.load(STATE.segAccess + 4 * number), WRITABLE_DATA_MASK);
-    this.#require(i32.and(i32.eq(limit, -1), i32.eq(rights, WRITABLE_DATA)));
+    this.require(i32.and(i32.eq(limit, -1), i32.eq(rights, WRITABLE_DATA)));
     return this.let(i32.add(offset, i32.load(STATE.segBase + 4 * number)));
   }
 
@@ -375,7 +145,7 @@ export class RegionContext extends GenericContext {
     const linear = this.#linear(segment, offset);
     const entry = this.let(i32.load(i32.shl(i32.shr_u(linear, 12), 2), table));
     // Both are 0 or 1 where it counts.
-    this.#require(i32.and(entry, bytes === 1 ? i32.const(TLB_FAST) : withinPage(linear, bytes)));
+    this.require(i32.and(entry, bytes === 1 ? i32.const(TLB_FAST) : withinPage(linear, bytes)));
     return this.let(i32.add(linear, entry));
   }
   protected override readMemory(segment: I32, offset: I32, bytes: AccessBytes): Expr {
@@ -416,15 +186,15 @@ export class RegionContext extends GenericContext {
   }
 
   override tick(): I64 {
-    return i64.sub(i64.load(STATE.sliceEnd), i64.extend_u(i32.add(this.budget, this.#left)));
+    return i64.sub(i64.load(STATE.sliceEnd), i64.extend_u(i32.add(this.budget, this.left)));
   }
 
   // ---- control flow
   override nextEip(): I32 {
-    return i32.const(this.#instruction.eip + this.#instruction.length);
+    return i32.const(this.instruction.eip + this.instruction.length);
   }
   override instructionEip(): I32 {
-    return i32.const(this.#instruction.eip);
+    return i32.const(this.instruction.eip);
   }
   /** The CS limit is 4 GiB. */
   override checkTarget(): void {}

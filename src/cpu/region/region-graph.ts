@@ -45,7 +45,7 @@ export interface DecodedCode {
 }
 
 /** How much code one region may take in, instructions. */
-export const MAX_REGION_INSTRUCTIONS = 512;
+export const MAX_REGION_INSTRUCTIONS = 1024;
 const MAX_REGION_PAGES = 8;
 
 /** Everything that is reached from `root` by direct branches, calls and their returns, nearest first. */

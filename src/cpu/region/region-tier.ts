@@ -1,5 +1,7 @@
+import { MIB } from '../../base/units.js';
 import { STATE } from '../../isa/cpu-state.js';
 import type { Callable } from '../../isa/ir/expr.js';
+import type { Tier } from '../cpu-options.js';
 import type { Form } from '../decode/form.js';
 import type { Block, BlockCache } from '../interpreter/block-cache.js';
 import { REGION_SLOTS } from '../interpreter/handlers.js';
@@ -34,13 +36,19 @@ export interface RegionTierOptions {
 
 interface Region {
   readonly slot: number;
+  /** Of its WebAssembly code. */
+  readonly bytes: number;
   readonly eip: number;
   readonly root: Block;
   readonly blocks: readonly Block[];
 }
 
+/** How often a block runs before it is compiled; 0 for never. */
+export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 3000 };
+/** Code kept at a time; machine code takes a few times as much memory. */
+const MAX_LIVE_BYTES = 12 * MIB;
 /** A block that ran less often than this part of what makes one hot is not worth compiling along. */
-const WARM_PART = 32;
+const WARM_PART = 16;
 
 /**
  * The second tier: hot code compiled to WebAssembly functions. A region is entered at the head record of the block that
@@ -53,6 +61,7 @@ export class RegionTier {
   readonly #byBlock = new Map<Block, Set<Region>>();
   readonly #table: WebAssembly.Table;
   #compiled = 0;
+  #liveBytes = 0;
 
   constructor(private readonly options: RegionTierOptions) {
     this.#table = options.core.table as WebAssembly.Table;
@@ -107,8 +116,6 @@ export class RegionTier {
 
   #install(eip: number, root: Block, blocks: readonly Block[], graph: readonly BasicBlock[], user: boolean): void {
     const { view, memory, core, code } = this.options;
-    if (this.#free.length === 0) this.clear();
-    const slot = this.#free.pop()!;
     const routine = regionRoutine({
       name: 'region',
       blocks: graph,
@@ -118,10 +125,13 @@ export class RegionTier {
       support: code.support,
     });
     const bytes = buildImportingModule(routine, code.exported);
+    this.#makeRoom(bytes.length);
+    const slot = this.#free.pop()!;
     const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, core });
     this.#table.set(slot, instance.exports.region);
     this.#compiled++;
-    const region: Region = { slot, eip, root, blocks };
+    this.#liveBytes += bytes.length;
+    const region: Region = { slot, bytes: bytes.length, eip, root, blocks };
     this.#regions.add(region);
     for (const block of new Set([root, ...blocks])) {
       let set = this.#byBlock.get(block);
@@ -132,6 +142,14 @@ export class RegionTier {
     view.setUint16(root.firstRecord + RECORD.generic, slot, true);
     view.setInt32(root.firstRecord + RECORD.immediate2, 0, true);
     view.setInt32(root.firstRecord + RECORD.displacement, eip | 0, true);
+  }
+
+  /** Drops the oldest regions: what is still hot will be compiled again, from what is known by then. */
+  #makeRoom(bytes: number): void {
+    for (const region of this.#regions) {
+      if (this.#free.length > 0 && this.#liveBytes + bytes <= MAX_LIVE_BYTES) return;
+      this.#drop(region);
+    }
   }
 
   #pages(eip: number, graph: readonly BasicBlock[], user: boolean): CodePage[] {
@@ -159,6 +177,7 @@ export class RegionTier {
       set?.delete(region);
       if (set?.size === 0) this.#byBlock.delete(block);
     }
+    this.#liveBytes -= region.bytes;
     this.#table.set(region.slot, null);
     this.#free.push(region.slot);
     const head = region.root.firstRecord;
@@ -169,10 +188,5 @@ export class RegionTier {
       view.setUint16(head + RECORD.generic, 0, true);
       view.setInt32(head + RECORD.immediate2, 0, true);
     }
-  }
-
-  /** Forgets all regions. */
-  clear(): void {
-    for (const region of [...this.#regions]) this.#drop(region);
   }
 }

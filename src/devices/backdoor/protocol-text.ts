@@ -162,7 +162,7 @@ export function protocolPage(): string {
     `| state, EBX of STATUS | ${bitRows(STATE_BITS)} |`,
     `| what the caller may do, ECX of STATUS and AUTH | ${bitRows(Object.fromEntries(ACTION_ORDER.map((name, bit) => [name, 1 << bit])))} |`,
     '',
-    '- NEST: a START while a recording runs joins it; the matching STOP leaves it running.',
+    '- NEST: a START while a recording runs joins it; the matching STOP leaves it running. `reel start --nest NAME`.',
     '- TOUCH: where a page is missing, the caller gets a genuine #PF and the IN is restarted, instead of FAULT.',
     `- INLINE: the text is the ${INLINE_MIN_BYTES} to ${INLINE_BYTES} bytes in ESI and EDI, lowest byte first; zero bytes at the end do not count. Data`,
     `  is all ${INLINE_BYTES} bytes. GET has no inline form and ignores the flag.`,

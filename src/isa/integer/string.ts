@@ -1,7 +1,7 @@
 import { EAX, EDI, EDX, ES, ESI, FLAG, STATE } from '../cpu-state.js';
 import type { I32 } from '../ir/expr.js';
 import { i32 } from '../ir/expr.js';
-import type { Instruction } from '../instruction.js';
+import type { Instruction, InstructionOptions } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Semantics, Width } from '../semantics.js';
 
@@ -65,20 +65,34 @@ const outs: Iteration = (c, w) => {
 };
 
 /** The byte form and, one opcode up, the form of operand size. */
-function pair(mnemonic: string, opcode: number, iteration: Iteration, string: 'plain' | 'compare'): Instruction[] {
+function pair(
+  mnemonic: string,
+  opcode: number,
+  iteration: Iteration,
+  string: 'plain' | 'compare',
+  operation?: 'copy' | 'fill',
+): Instruction[] {
+  const options = (element: 'byte' | 'operand size'): InstructionOptions =>
+    operation === undefined ? { string } : { string, bulk: { operation, element } };
   const hex = (n: number) => n.toString(16).toUpperCase();
   return [
-    instruction(`${mnemonic}B`, hex(opcode), '', (c) => iteration(c, 8), { string }),
-    instruction(`${mnemonic}W/${mnemonic}D`, hex(opcode + 1), '', (c) => iteration(c, c.operandSize), { string }),
+    instruction(`${mnemonic}B`, hex(opcode), '', (c) => iteration(c, 8), options('byte')),
+    instruction(
+      `${mnemonic}W/${mnemonic}D`,
+      hex(opcode + 1),
+      '',
+      (c) => iteration(c, c.operandSize),
+      options('operand size'),
+    ),
   ];
 }
 
 export const STRING: readonly Instruction[] = [
   ...pair('INS', 0x6c, ins, 'plain'),
   ...pair('OUTS', 0x6e, outs, 'plain'),
-  ...pair('MOVS', 0xa4, movs, 'plain'),
+  ...pair('MOVS', 0xa4, movs, 'plain', 'copy'),
   ...pair('CMPS', 0xa6, cmps, 'compare'),
-  ...pair('STOS', 0xaa, stos, 'plain'),
+  ...pair('STOS', 0xaa, stos, 'plain', 'fill'),
   ...pair('LODS', 0xac, lods, 'plain'),
   ...pair('SCAS', 0xae, scas, 'compare'),
 ];
