@@ -36,7 +36,6 @@ export class Cpu implements Clock {
   readonly nsPerTick: number;
   readonly #view: DataView;
   readonly #blocks: BlockCache;
-  readonly #jumps: JumpCache;
   readonly #regions: RegionTier | null = null;
   readonly #execute: () => void;
   readonly #breakpoints: Breakpoints;
@@ -68,7 +67,7 @@ export class Cpu implements Clock {
     this.memory = new GuestMemory(this.physical, walker);
     const { opcodes: _opcodes, interpreter, module } = options.code;
     const hotRuns = HOT_RUNS[options.tier ?? 'all'];
-    this.#jumps = new JumpCache(this.physical);
+    const jumps = new JumpCache(this.physical);
     this.#blocks = new BlockCache({
       physical: this.physical,
       decoder: options.code.decoder(),
@@ -79,19 +78,14 @@ export class Cpu implements Clock {
       devicePhysical: () => this.memory.devicePhysical,
       onUncached: () => this.#refetch(),
       hotRuns,
-      onDropped: (block) => {
-        this.#jumps.forget();
-        this.#regions?.blockDropped(block);
-      },
+      onDropped: (block) => this.#regions?.blockDropped(block),
+      onCleared: () => jumps.forget(),
     });
     // The instructions behind the one in flight may have changed, or those of its further iterations.
     this.memory.onCodeWritten = (host, bytes) => {
       if (this.#blocks.written(host, bytes)) this.#refetch();
     };
-    this.memory.tlb.onCodeDropped = () => {
-      this.#jumps.forget();
-      this.#refetch();
-    };
+    this.memory.tlb.onCodeDropped = () => this.#refetch();
     this.#breakpoints = new Breakpoints(this.state);
     this.memory.onWatched = (linear, bytes, write) => {
       if (this.#breakpoints.dataAccess(linear, bytes, write)) this.cut();
@@ -117,6 +111,8 @@ export class Cpu implements Clock {
     if (hotRuns > 0) {
       this.#regions = new RegionTier({
         code: options.code.regionCode,
+        // Whoever asks for nothing but regions wants them before the code runs.
+        compiler: options.tier === 'regions' ? options.code.immediate : options.code.background,
         memory,
         view: this.#view,
         tlb: this.memory.tlb,
@@ -265,6 +261,7 @@ export class Cpu implements Clock {
   run(until: Tick): void {
     this.#cut = false;
     this.#runEnd = until;
+    this.#regions?.poll();
     while (this.now < this.#runEnd && !this.#cut && !this.halted && !this.shutdown) {
       if (this.#mustStep()) this.#step();
       // An interrupt that waits for the end of a shadow is due at the next boundary.

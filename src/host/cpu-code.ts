@@ -1,20 +1,25 @@
 import v8 from 'node:v8';
-import { CpuCode } from '../cpu/code.js';
-import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
-import { INSTRUCTIONS } from '../isa/table.js';
+import type { CpuCode } from '../cpu/code.js';
+import { BackgroundCompiler } from './background-compiler.js';
+import { generateCpuCode } from './cpu-model.js';
+
+/** Null when this runs from its TypeScript sources, which a thread would have to translate for itself. */
+const REGION_WORKER = import.meta.url.endsWith('.js') ? new URL('./region-worker.js', import.meta.url) : null;
 
 let compiled: CpuCode | null = null;
 
-/** The engine's code for the default CPU model, made once per process. */
+/** The engine's code, compiled once per process. */
 export function cpuCode(): CpuCode {
   if (compiled === null) {
+    compiled = generateCpuCode((immediate) =>
+      REGION_WORKER === null ? immediate : new BackgroundCompiler(REGION_WORKER, immediate),
+    );
     // The main loop is entered once per slice and never left for long: baseline code would run for seconds. Regions
-    // are compiled while the guest waits: they start as baseline code, and V8 optimises the hot ones in other threads.
-    v8.setFlagsFromString('--no-liftoff');
+    // start as baseline code, and V8 optimises the hot ones in other threads.
     v8.setFlagsFromString('--no-wasm-lazy-compilation');
-    compiled = new CpuCode(INSTRUCTIONS, new Set(DEFAULT_CPUID.features));
+    v8.setFlagsFromString('--no-liftoff');
+    void compiled.module;
     v8.setFlagsFromString('--liftoff');
-    v8.setFlagsFromString('--wasm-lazy-compilation');
   }
   return compiled;
 }

@@ -41,6 +41,8 @@ export interface BlockCacheOptions {
   /** Runs of a block until it counts as hot; 0 when nobody wants to know. */
   readonly hotRuns: number;
   readonly onDropped: (block: Block) => void;
+  /** All records are gone, and their place is used again. */
+  readonly onCleared: () => void;
 }
 
 export interface Block {
@@ -281,6 +283,7 @@ export class BlockCache {
     for (const page of [...this.#byPage.keys()]) this.#dropPage(page);
     this.#blocks.clear();
     this.#free = LAYOUT.records;
+    this.options.onCleared();
   }
 
   #raiseGeneralProtection(): number {

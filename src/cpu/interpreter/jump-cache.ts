@@ -5,11 +5,14 @@ import type { PhysicalMemory } from '../memory/physical.js';
 /** Keys of the cache have room for this many; see mainLoop in main-loop.ts, which looks up and fills. */
 const MAX_EPOCH = 1 << 27;
 
-/** The main loop's memory of where jumps led to. */
+/**
+ * The main loop's memory of where jumps led to: EIP, key, record, and the TLB's entry for the page, which must be the same
+ * again. A dropped block's records say so themselves, until their place is used for others.
+ */
 export class JumpCache {
   constructor(private readonly physical: PhysicalMemory) {}
 
-  /** Every jump is looked up anew. */
+  /** Records are about to be written where others were: every jump is looked up anew. */
   forget(): void {
     const { u8, view } = this.physical;
     const epoch = view.getUint32(STATE.codeEpoch, true) + 1;

@@ -123,11 +123,16 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
               c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
               c.br(dispatch);
             };
-            const refetch = (): void => {
+            const end = (): void => {
               c.set(v.budget, i32.add(v.budget, 1));
               c.set(v.eip, instructionEip());
               c.set(v.linkFrom, i32.const(0));
               c.br(lookup);
+            };
+            const refetch = (): void => {
+              // Or the jump cache would find the dropped block again.
+              c.store(c.let(jumpCacheSlot(instructionEip())), NO_JUMP, 4);
+              end();
             };
             const straddle = (): void => {
               c.set(v.budget, i32.add(v.budget, 1));
@@ -146,7 +151,7 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
             };
             const cases = [
               generic,
-              refetch,
+              end,
               refetch,
               straddle,
               profile,
@@ -187,12 +192,15 @@ function loadState(c: HotContext, v: LoopVariables): void {
   loadJumpKey(c, v);
 }
 
-/** Only flat code needs no limit check; ring 3 must not find what the others may run. */
+/** Only flat code needs no limit check; ring 3 and the others look at different TLB entries. */
 function loadJumpKey(c: HotContext, v: LoopVariables): void {
   const user = i32.eq(i32.load(STATE.cpl), 3);
   const key = i32.or(i32.shl(i32.load(STATE.codeEpoch), 4), i32.or(i32.shl(user, 3), v.mode));
   c.set(v.jumpKey, select(i32.and(v.mode, MODE.FLAT), key, i32.const(-1)));
 }
+
+/** Key of an entry that is none. */
+const NO_JUMP = -2;
 
 /** Address of the jump cache's entry for an EIP. */
 function jumpCacheSlot(eip: I32): I32 {
@@ -208,14 +216,15 @@ function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
         c.store(v.linkFrom, v.rec, RECORD.immediate2);
         c.set(v.linkFrom, i32.const(0));
       });
+    const linear = c.let(i32.add(v.eip, i32.load(STATE.segBase + 4 * CS)));
+    const entry = c.let(i32.load(tlbAddress(v.tlbRead, linear)));
     const cached = c.let(jumpCacheSlot(v.eip));
-    c.if(i32.and(i32.eq(i32.load(cached), v.eip), i32.eq(i32.load(cached, 4), v.jumpKey)), () => {
+    const isSameJump = i32.and(i32.eq(i32.load(cached), v.eip), i32.eq(i32.load(cached, 4), v.jumpKey));
+    c.if(i32.and(isSameJump, i32.eq(i32.load(cached, 12), entry)), () => {
       c.set(v.rec, i32.load(cached, 8));
       link();
       c.br(found);
     });
-    const linear = c.let(i32.add(v.eip, i32.load(STATE.segBase + 4 * CS)));
-    const entry = c.let(i32.load(tlbAddress(v.tlbRead, linear)));
     c.if(i32.and(entry, TLB_FAST), () => {
       const physical = c.let(i32.add(i32.add(linear, entry), TLB_BIAS - LAYOUT.ram));
       const slot = c.let(lookupSlot(physical));
@@ -230,6 +239,7 @@ function findBlock(c: HotContext, v: LoopVariables, resync: Label): void {
             c.store(cached, v.eip);
             c.store(cached, v.jumpKey, 4);
             c.store(cached, v.rec, 8);
+            c.store(cached, entry, 12);
           });
           c.br(found);
         });

@@ -9,7 +9,7 @@ export const LAYOUT = {
   state: 0,
   /** Block lookup: LOOKUP_ENTRIES x 16 bytes {physical address, mode, record, 0}. */
   lookup: 8 * MIB,
-  /** JUMP_CACHE_ENTRIES x 16 bytes {EIP, key, record, 0}: what the lookup found last, while nothing it depends on changed. */
+  /** JUMP_CACHE_ENTRIES x 16 bytes {EIP, key, record, TLB entry}: what the lookup found last. */
   jumpCache: 1 * MIB,
   /** One byte per physical page: PAGE_FLAG bits. */
   pageFlags: 2 * MIB,
@@ -33,7 +33,7 @@ export const DIRTY = { DIGEST: 1, CHECKPOINT: 2 } as const;
 export const DIRTY_FOR_ALL = 0xff;
 
 export const LOOKUP_ENTRIES = 262144;
-export const JUMP_CACHE_ENTRIES = 4096;
+export const JUMP_CACHE_ENTRIES = 65536;
 export const JUMP_CACHE_BYTES = 16 * JUMP_CACHE_ENTRIES;
 /** Tables above are sized for this much RAM. */
 export const MAX_RAM_BYTES = 2048 * MIB;

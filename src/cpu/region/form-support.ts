@@ -25,7 +25,7 @@ export class FormSupport {
     c.setExits({ kind: 'block' }, { kind: 'block' });
     const target = form.encoding.operands.some((o) => o.source === 'relative') ? 0 : null;
     try {
-      c.emitInstruction({ record: 0, eip: 0, length: 1, form, target }, form, 1);
+      c.emitInstruction({ record: 0, at: 0, eip: 0, length: 1, form, target }, form, 1);
     } catch (e) {
       if (e instanceof NotCompilable) return false;
       throw e;

@@ -39,13 +39,13 @@ export class RegionContext extends RegionFlow {
 
   // ---- what the decoder found
   protected override field8(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getUint8(this.instruction.record + RECORD[name]));
+    return i32.const(this.records.getUint8(this.instruction.at + RECORD[name]));
   }
   protected override field16(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getUint16(this.instruction.record + RECORD[name], true));
+    return i32.const(this.records.getUint16(this.instruction.at + RECORD[name], true));
   }
   protected override field32(name: keyof typeof RECORD): I32 {
-    return i32.const(this.records.getInt32(this.instruction.record + RECORD[name], true));
+    return i32.const(this.records.getInt32(this.instruction.at + RECORD[name], true));
   }
 
   // ---- registers
@@ -109,7 +109,7 @@ export class RegionContext extends RegionFlow {
     return this.let(i32.and(this.gpr[index], this.field32('addressMask')));
   }
   override setAddressReg(index: number, value: I32): void {
-    const mask = this.records.getInt32(this.instruction.record + RECORD.addressMask, true);
+    const mask = this.records.getInt32(this.instruction.at + RECORD.addressMask, true);
     this.setReg(index, mask === -1 ? 32 : 16, value);
   }
 

@@ -12,24 +12,17 @@ import type { FlagKind } from './lazy-flags.js';
 import { CELLS, DYNAMIC, sameKind } from './lazy-flags.js';
 import { RegionContext } from './region-context.js';
 import type { FormSupport } from './form-support.js';
-import type { BasicBlock, RegionInstruction } from './region-graph.js';
-
-/** A linear page of code that the region was compiled from. */
-export interface CodePage {
-  /** Linear page number. */
-  readonly page: number;
-  /** The read TLB's entry while the page is still the same. */
-  readonly entry: number;
-}
+import type { CodePage, JobGraphBlock, JobInstruction } from './region-job.js';
 
 export interface RegionPlan {
   readonly name: string;
   /** The first one is where the region is entered. */
-  readonly blocks: readonly BasicBlock[];
+  readonly blocks: readonly JobGraphBlock[];
   /** Pages besides the one of the entry, whose translation the caller has checked. */
   readonly pages: readonly CodePage[];
   readonly user: boolean;
-  readonly view: DataView;
+  /** Op records of the blocks' instructions. */
+  readonly records: DataView;
   readonly support: FormSupport;
 }
 
@@ -49,13 +42,13 @@ export function regionRoutine(plan: RegionPlan): Routine {
     name: plan.name,
     params: ['i32'],
     result: 'i32',
-    createBody: () => new RegionContext(plan.view, { user: plan.user }),
+    createBody: () => new RegionContext(plan.records, { user: plan.user }),
     build: (body: Body) => new RegionEmitter(plan, body as RegionContext).emit(),
   };
 }
 
 class RegionEmitter {
-  readonly #numbers = new Map<BasicBlock, number>();
+  readonly #numbers = new Map<JobGraphBlock, number>();
   readonly #structure: Structure;
   readonly #labels: Labels = { merges: new Map(), loops: new Map(), dispatch: null };
   /** Kinds of flags with which forward edges reach a block. */
@@ -166,7 +159,7 @@ class RegionEmitter {
     });
   }
 
-  #emitInstruction(instruction: RegionInstruction, block: BasicBlock, index: number): void {
+  #emitInstruction(instruction: JobInstruction, block: JobGraphBlock, index: number): void {
     const { c, plan } = this;
     const left = block.instructions.length - index;
     const { form } = instruction;
@@ -174,7 +167,7 @@ class RegionEmitter {
     else c.emitCall(instruction, left, form?.encoding.instruction.options.string !== undefined);
   }
 
-  #emitEnding(node: number, block: BasicBlock): void {
+  #emitEnding(node: number, block: JobGraphBlock): void {
     const { c } = this;
     const { outcome } = c;
     switch (outcome.kind) {

@@ -10,7 +10,7 @@ import { RECORD } from '../interpreter/record.js';
 import { faulted } from '../memory/access.js';
 import type { FlagKind } from './lazy-flags.js';
 import { DYNAMIC, LazyFlags, sameKind } from './lazy-flags.js';
-import type { RegionInstruction } from './region-graph.js';
+import type { JobInstruction } from './region-job.js';
 
 /** The form cannot be compiled in place: its generic handler must be called. */
 export class NotCompilable extends Error {}
@@ -34,7 +34,7 @@ export abstract class RegionFlow extends GenericContext {
   /** Ticks to give back on leaving. */
   readonly refund: Local<'i32'>;
   outcome: Outcome = { kind: 'next' };
-  protected instruction!: RegionInstruction;
+  protected instruction!: JobInstruction;
   /** Instructions of the block from this one on. */
   protected left = 0;
   #depth = 0;
@@ -49,7 +49,7 @@ export abstract class RegionFlow extends GenericContext {
     super(['i32']);
     this.flags = new LazyFlags(
       this,
-      () => this.records.getUint8(this.instruction.record + RECORD.condition) & 15,
+      () => this.records.getUint8(this.instruction.at + RECORD.condition) & 15,
       () => (this.changed = true),
     );
     this.gpr = Array.from({ length: 8 }, () => this.var('i32'));
@@ -87,12 +87,12 @@ export abstract class RegionFlow extends GenericContext {
   }
 
   /** Emits an instruction in place. `left` counts it and the instructions of its block behind it. */
-  emitInstruction(instruction: RegionInstruction, form: Form, left: number): void {
+  emitInstruction(instruction: JobInstruction, form: Form, left: number): void {
     this.#begin(instruction, left);
     this.emitForm(form);
   }
 
-  #begin(instruction: RegionInstruction, left: number): void {
+  #begin(instruction: JobInstruction, left: number): void {
     this.instruction = instruction;
     this.left = left;
     this.#exitSet = false;
@@ -101,7 +101,7 @@ export abstract class RegionFlow extends GenericContext {
   }
 
   /** Calls the generic handler of an instruction and goes on behind it if the machine's state allows. */
-  emitCall(instruction: RegionInstruction, left: number, isString: boolean): void {
+  emitCall(instruction: JobInstruction, left: number, isString: boolean): void {
     this.#begin(instruction, left);
     const behind = instruction.eip + instruction.length;
     const expected = this.let(i32.add(this.budget, left - 1));
@@ -109,7 +109,7 @@ export abstract class RegionFlow extends GenericContext {
     this.store(STATE.instructionEip, instruction.eip);
     this.store(STATE.nextEip, behind);
     this.store(STATE.budget, expected);
-    const slot = this.records.getUint16(instruction.record + RECORD.generic, true);
+    const slot = this.records.getUint16(instruction.at + RECORD.generic, true);
     const status = this.let(call(callHandler, i32.const(instruction.record), slot));
     // String instructions look EIP up anew, having spent ticks; nothing else that matters here can have changed.
     if (isString) {

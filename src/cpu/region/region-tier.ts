@@ -1,30 +1,20 @@
 import { MIB } from '../../base/units.js';
 import { STATE } from '../../isa/cpu-state.js';
-import type { Callable } from '../../isa/ir/expr.js';
 import type { Tier } from '../cpu-options.js';
-import type { Form } from '../decode/form.js';
 import type { Block, BlockCache } from '../interpreter/block-cache.js';
 import { REGION_SLOTS } from '../interpreter/handlers.js';
 import { RECORD, SPECIAL } from '../interpreter/record.js';
 import { TLB_BIAS, TLB_FAST } from '../memory/layout.js';
 import type { Tlb } from '../memory/tlb.js';
-import { buildImportingModule } from '../wasm/module.js';
-import type { FormSupport } from './form-support.js';
-import type { CodePage } from './region-emitter.js';
-import { regionRoutine } from './region-emitter.js';
+import type { CompiledRegion, RegionCode, RegionCompiler } from './region-compiler.js';
 import type { BasicBlock, DecodedCode } from './region-graph.js';
 import { discover } from './region-graph.js';
-
-/** What the interpreter's code says about its handlers; see InterpreterCode. */
-export interface RegionCode {
-  readonly formOfSlot: readonly (Form | null)[];
-  readonly leavesOfSlot: readonly boolean[];
-  readonly exported: ReadonlyMap<Callable, string>;
-  readonly support: FormSupport;
-}
+import type { CodePage } from './region-job.js';
+import { createJob } from './region-job.js';
 
 export interface RegionTierOptions {
-  readonly code: RegionCode;
+  readonly code: Pick<RegionCode, 'formOfSlot' | 'leavesOfSlot'>;
+  readonly compiler: RegionCompiler;
   readonly memory: WebAssembly.Memory;
   readonly view: DataView;
   readonly tlb: Tlb;
@@ -35,16 +25,19 @@ export interface RegionTierOptions {
 }
 
 interface Region {
-  readonly slot: number;
-  /** Of its WebAssembly code. */
-  readonly bytes: number;
   readonly eip: number;
+  /** It is entered at its head. */
   readonly root: Block;
+  /** What it was compiled from, the root as well. */
   readonly blocks: readonly Block[];
+  /** Set once it is compiled. */
+  installed: { readonly slot: number; readonly bytes: number } | null;
+  /** One of its blocks is gone. */
+  isDropped: boolean;
 }
 
 /** How often a block runs before it is compiled; 0 for never. */
-export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 3000 };
+export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 12_000 };
 /** Code kept at a time; machine code takes a few times as much memory. */
 const MAX_LIVE_BYTES = 12 * MIB;
 /** A block that ran less often than this part of what makes one hot is not worth compiling along. */
@@ -60,11 +53,13 @@ export class RegionTier {
   readonly #regions = new Set<Region>();
   readonly #byBlock = new Map<Block, Set<Region>>();
   readonly #table: WebAssembly.Table;
+  readonly #memory: Uint8Array;
   #compiled = 0;
   #liveBytes = 0;
 
   constructor(private readonly options: RegionTierOptions) {
     this.#table = options.core.table as WebAssembly.Table;
+    this.#memory = new Uint8Array(options.memory.buffer);
     for (let i = 1; i <= REGION_SLOTS; i++) this.#free.push(this.#table.length - i);
   }
 
@@ -73,13 +68,18 @@ export class RegionTier {
     return this.#compiled;
   }
 
+  /** Between slices: takes what has been compiled. */
+  poll(): void {
+    this.options.compiler.poll();
+  }
+
   /** The block headed by `record` is hot; it runs at `eip`. */
   hot(record: number, eip: number): void {
-    const { view, blocks } = this.options;
+    const { view, blocks, compiler } = this.options;
     const root = blocks.blockOfRecord(record);
     // Whatever happens, it is not asked again at once.
     view.setInt32(record + RECORD.immediate, this.options.hotRuns, true);
-    if (root === undefined) return;
+    if (root === undefined || compiler.isBusy || this.#isPending(root)) return;
     const user = view.getUint32(STATE.cpl, true) === 3;
     const members = new Set<Block>();
     const decoded: DecodedCode = {
@@ -90,7 +90,29 @@ export class RegionTier {
     };
     const graph = discover(eip >>> 0, decoded);
     if (graph.length === 0 || graph[0].eip !== eip >>> 0) return;
-    this.#install(eip >>> 0, root, [...members], graph, user);
+    const pages = this.#pages(eip >>> 0, graph, user);
+    const region: Region = {
+      eip: eip >>> 0,
+      root,
+      blocks: [...members.add(root)],
+      installed: null,
+      isDropped: false,
+    };
+    this.#register(region);
+    compiler.compile(createJob(graph, this.#memory, { user, pages }), (compiled) => {
+      if (region.isDropped) return;
+      const isCurrent = pages.every(({ page, entry }) => this.options.tlb.lookupRead(page * 4096, user) === entry);
+      if (isCurrent && compiled !== null) this.#install(region, compiled);
+      else this.#drop(region);
+    });
+  }
+
+  #register(region: Region): void {
+    for (const block of region.blocks) {
+      let set = this.#byBlock.get(block);
+      if (set === undefined) this.#byBlock.set(block, (set = new Set()));
+      set.add(region);
+    }
   }
 
   #hostOf(linear: number, user: boolean): number {
@@ -114,34 +136,25 @@ export class RegionTier {
     return block.firstRecord;
   }
 
-  #install(eip: number, root: Block, blocks: readonly Block[], graph: readonly BasicBlock[], user: boolean): void {
-    const { view, memory, core, code } = this.options;
-    const routine = regionRoutine({
-      name: 'region',
-      blocks: graph,
-      pages: this.#pages(eip, graph, user),
-      user,
-      view,
-      support: code.support,
-    });
-    const bytes = buildImportingModule(routine, code.exported);
-    this.#makeRoom(bytes.length);
+  #isPending(root: Block): boolean {
+    return [...(this.#byBlock.get(root) ?? [])].some((region) => region.root === root && region.installed === null);
+  }
+
+  #install(region: Region, { module, bytes }: CompiledRegion): void {
+    const { view, memory, core } = this.options;
+    this.#makeRoom(bytes);
     const slot = this.#free.pop()!;
-    const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory }, core });
+    const instance = new WebAssembly.Instance(module, { env: { memory }, core });
     this.#table.set(slot, instance.exports.region);
     this.#compiled++;
-    this.#liveBytes += bytes.length;
-    const region: Region = { slot, bytes: bytes.length, eip, root, blocks };
+    this.#liveBytes += bytes;
+    region.installed = { slot, bytes };
     this.#regions.add(region);
-    for (const block of new Set([root, ...blocks])) {
-      let set = this.#byBlock.get(block);
-      if (set === undefined) this.#byBlock.set(block, (set = new Set()));
-      set.add(region);
-    }
-    view.setUint16(root.firstRecord + RECORD.hot, SPECIAL.REGION, true);
-    view.setUint16(root.firstRecord + RECORD.generic, slot, true);
-    view.setInt32(root.firstRecord + RECORD.immediate2, 0, true);
-    view.setInt32(root.firstRecord + RECORD.displacement, eip | 0, true);
+    const head = region.root.firstRecord;
+    view.setUint16(head + RECORD.hot, SPECIAL.REGION, true);
+    view.setUint16(head + RECORD.generic, slot, true);
+    view.setInt32(head + RECORD.immediate2, 0, true);
+    view.setInt32(head + RECORD.displacement, region.eip | 0, true);
   }
 
   /** Drops the oldest regions: what is still hot will be compiled again, from what is known by then. */
@@ -171,15 +184,18 @@ export class RegionTier {
 
   #drop(region: Region): void {
     const { view, blocks, hotRuns } = this.options;
-    this.#regions.delete(region);
-    for (const block of new Set([region.root, ...region.blocks])) {
+    region.isDropped = true;
+    for (const block of region.blocks) {
       const set = this.#byBlock.get(block);
       set?.delete(region);
       if (set?.size === 0) this.#byBlock.delete(block);
     }
-    this.#liveBytes -= region.bytes;
-    this.#table.set(region.slot, null);
-    this.#free.push(region.slot);
+    if (region.installed === null) return;
+    const { slot, bytes } = region.installed;
+    this.#regions.delete(region);
+    this.#liveBytes -= bytes;
+    this.#table.set(slot, null);
+    this.#free.push(slot);
     const head = region.root.firstRecord;
     // The root may live on: another block of the region went.
     if (blocks.blockOfRecord(head) === region.root) {

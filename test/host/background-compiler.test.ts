@@ -1,0 +1,87 @@
+import { setTimeout as after } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { MmioBus } from '../../src/core/bus.js';
+import { Cpu } from '../../src/cpu/cpu.js';
+import { compileRegion, type CompiledRegion, type RegionCompiler } from '../../src/cpu/region/region-compiler.js';
+import type { RegionJob } from '../../src/cpu/region/region-job.js';
+import { DEFAULT_CPUID } from '../../src/cpu/system/cpuid.js';
+import type { BackgroundCompiler as Compiler } from '../../src/host/background-compiler.js';
+import { generateCpuCode } from '../../src/host/cpu-model.js';
+import { CS, DS, ES, SS } from '../../src/isa/cpu-state.js';
+import { ROOT } from '../tidy/sources.js';
+
+/** What is built: a thread runs no TypeScript. */
+const built = (path: string): URL => pathToFileURL(`${ROOT}dist/${path}`);
+const { BackgroundCompiler } = (await import(built('host/background-compiler.js').href)) as {
+  BackgroundCompiler: typeof Compiler;
+};
+
+/** Runs `again: inc eax; jmp again` until it is hot; returns the code it ran with and what it was to compile. */
+function hotLoop() {
+  const jobs: RegionJob[] = [];
+  const code = generateCpuCode(() => ({ isBusy: false, compile: (job) => void jobs.push(job), poll: () => {} }));
+  const cpu = new Cpu({
+    code,
+    ramBytes: 1 << 20,
+    mmio: new MmioBus(),
+    io: { read: () => 0, write: () => {}, exempt: () => false },
+    nsPerTick: 4,
+    cpuid: DEFAULT_CPUID,
+    acknowledge: () => 0,
+    onFerr: () => {},
+  });
+  const { state } = cpu;
+  cpu.physical.write(0x1000, Uint8Array.of(0x40, 0xeb, 0xfd));
+  state.cr0 |= 1;
+  for (const segment of [CS, DS, ES, SS]) {
+    state.setSegment(segment, 8, 0, 0xffff_ffff, segment === CS ? 0xc09b : 0xc093);
+  }
+  state.eip = 0x1000;
+  cpu.restored();
+  cpu.run(cpu.now + 1_000_000);
+  return { code, jobs };
+}
+
+async function answer(compiler: RegionCompiler, isThere: () => boolean): Promise<void> {
+  while (!isThere()) {
+    await after(5);
+    compiler.poll();
+  }
+}
+
+describe('compiling in a thread', () => {
+  const { code, jobs } = hotLoop();
+
+  it('gives what compiling at once gives', async () => {
+    const compiler = new BackgroundCompiler(built('host/region-worker.js'), code.immediate);
+    const answers: (CompiledRegion | null)[] = [];
+    expect(jobs.length).toBeGreaterThan(0);
+    compiler.compile(jobs[0], (region) => answers.push(region));
+    compiler.compile(jobs[0], (region) => answers.push(region));
+    expect(answers).toEqual([]);
+    await answer(compiler, () => answers.length === 2);
+    const expected = compileRegion(jobs[0], code.regionCode);
+    for (const region of answers) {
+      expect(region?.bytes).toBe(expected.bytes);
+      expect(region?.module).toBeInstanceOf(WebAssembly.Module);
+    }
+  });
+
+  it('has its limits', () => {
+    const compiler = new BackgroundCompiler(built('host/region-worker.js'), code.immediate);
+    let asked = 0;
+    for (; !compiler.isBusy && asked < 10_000; asked++) compiler.compile(jobs[0], () => {});
+    expect(asked).toBeLessThan(10_000);
+  });
+
+  it('is done at once where the thread fails', async () => {
+    const compiler = new BackgroundCompiler(built('host/no-such-file.js'), code.immediate);
+    const answers: (CompiledRegion | null)[] = [];
+    compiler.compile(jobs[0], (region) => answers.push(region));
+    await answer(compiler, () => answers.length === 1);
+    expect(answers[0]).toBeNull();
+    compiler.compile(jobs[0], (region) => answers.push(region));
+    expect(answers[1]).not.toBeNull();
+  });
+});
