@@ -45,8 +45,6 @@ export class Cpu implements Clock {
   #runEnd: Tick = 0;
   /** The slice was cut: the owner must look at events. */
   #cut = false;
-  /** Boundary at which the interrupt shadow in the state holds. */
-  #shadowTick: Tick = -1;
   /** An exception or interrupt was delivered since the step began. */
   #delivered = false;
   /** The CPU shut itself down (triple fault). */
@@ -128,7 +126,6 @@ export class Cpu implements Clock {
   reset(): void {
     this.system.reset();
     this.shutdown = false;
-    this.#shadowTick = -1;
     this.restored();
   }
 
@@ -138,7 +135,7 @@ export class Cpu implements Clock {
     this.#blocks.clear();
     this.state.updateModeCache();
     this.#debugRegistersChanged();
-    this.#shadowTick = this.state.interruptShadow !== 0 ? this.now : -1;
+    this.#shadowTick = this.now;
     this.cut();
   }
 
@@ -192,6 +189,14 @@ export class Cpu implements Clock {
   }
 
   // ---- interrupts
+  /** Boundary at which the interrupt shadow in the state holds. */
+  get #shadowTick(): Tick {
+    return this.#view.getUint32(STATE.shadowTick, true) + this.#view.getUint32(STATE.shadowTick + 4, true) * 2 ** 32;
+  }
+  set #shadowTick(tick: Tick) {
+    this.#view.setUint32(STATE.shadowTick, tick >>> 0, true);
+    this.#view.setUint32(STATE.shadowTick + 4, Math.floor(tick / 2 ** 32), true);
+  }
   /** INTR input. */
   setInterrupt(level: boolean): void {
     this.#view.setUint32(STATE.interruptPending, level ? 1 : 0, true);
@@ -381,7 +386,8 @@ export class Cpu implements Clock {
   /** Mode, flags or privilege changed inside a slice: leave it if the fast path may not go on. */
   #afterChange(): void {
     const { state } = this;
-    if (state.interruptShadow !== 0 && this.#shadowTick < this.now) this.#shadowTick = this.now + 1;
+    // Delivering an exception ends a shadow, and so does every routine that does not cast its own.
+    if (state.interruptShadow !== 0) this.#shadowTick = this.now + 1;
     if (state.halted || this.wakeable || this.#mustStep()) this.cut();
     else if (state.eflagsRest & FLAG.RF) this.#refetch();
   }

@@ -96,6 +96,8 @@ export const STATE_FIELDS = {
   budget: engine('u32'),
   /** Tick at which the running slice ends. */
   sliceEnd: engine('u64'),
+  /** Boundary at which interruptShadow holds; at others it is out of date. */
+  shadowTick: engine('u64'),
   /** INTR is asserted: instructions that set IF must leave the interpreter. */
   interruptPending: engine('u32'),
   /** 1 when fast paths may assume CS DS ES SS flat, 32-bit code and stack, protected mode, no V86. */

@@ -165,6 +165,11 @@ export interface Semantics extends Body {
   portIn(width: Width, port: I32): I32;
   portOut(width: Width, port: I32, value: I32): void;
   /**
+   * Loads a segment register with a selector (16 bits) if that is no more than storing it: 0/1, and 0 has done nothing.
+   * Then the system routine must do it.
+   */
+  quickLoadSegment(segment: I32, selector: I32): I32;
+  /**
    * Runs system routine `name` (cpu/system) on the CPU state and ends the instruction: EIP moves on unless the routine
    * changed it, faults are delivered, everything cached about mode and privilege is taken anew.
    */

@@ -4,6 +4,7 @@ import { call, i32, i64, v128 } from '../../isa/ir/expr.js';
 import type { Operand, SegmentRef, Width } from '../../isa/semantics.js';
 import type { AccessBytes } from '../memory/access.js';
 import { probeSegmentWrite, readSegment, writeSegment } from '../memory/access.js';
+import { quickLoadSegment } from '../memory/segment.js';
 import type { FormOperand } from './operand.js';
 import { cut, loadSlot, RecordContext, storeSlot } from './record-context.js';
 
@@ -169,6 +170,10 @@ export abstract class OperandContext extends RecordContext {
     this.checkFault();
     const old = this.loadMemory(segment, at, width);
     this.storeMemory(segment, at, width, f(old));
+  }
+
+  quickLoadSegment(segment: I32, selector: I32): I32 {
+    return this.let(call(quickLoadSegment, segment, selector));
   }
 
   // ---- stack

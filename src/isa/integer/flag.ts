@@ -1,6 +1,6 @@
 import { EXCEPTION, FLAG, STATE } from '../cpu-state.js';
 import type { I32 } from '../ir/expr.js';
-import { i32, select } from '../ir/expr.js';
+import { i32, i64, select } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Semantics, SemanticsFn } from '../semantics.js';
@@ -70,11 +70,24 @@ const cli: SemanticsFn = (c) => {
   );
 };
 
-/** Without effect when interrupts are on already: then there is no interrupt shadow either. */
+/**
+ * Without effect when interrupts are on already: then there is no interrupt shadow either. An interrupt that waits for
+ * this is the system routine's business.
+ */
 const sti: SemanticsFn = (c) => {
   const rest = c.let(restOfFlags());
-  const already = i32.and(mayChangeInterrupts(c, rest), i32.ne(i32.and(rest, FLAG.IF), 0));
-  c.if(i32.eqz(already), () => c.system('sti'));
+  const already = c.let(i32.ne(i32.and(rest, FLAG.IF), 0));
+  const isQuiet = i32.or(already, i32.eqz(i32.load(0, STATE.interruptPending)));
+  c.if(
+    i32.and(mayChangeInterrupts(c, rest), isQuiet),
+    () =>
+      c.if(i32.eqz(already), () => {
+        setRestOfFlags(c, i32.or(rest, FLAG.IF));
+        c.store(0, 1, STATE.interruptShadow);
+        c.store64(0, i64.add(c.tick(), 1n), STATE.shadowTick);
+      }),
+    () => c.system('sti'),
+  );
 };
 
 const lahf: SemanticsFn = (c) => c.setReg(AH, 8, i32.or(i32.and(c.flags.arithmetic(), ARITHMETIC & 0xff), 2));

@@ -17,16 +17,28 @@ const movFrom: SemanticsFn = (c, [dst, segment]) => {
 const movTo: SemanticsFn = (c, [segment, src]) => {
   const number = c.let(c.index(segment));
   c.raiseIf(i32.or(noSegment(number), i32.eq(number, CS)), EXCEPTION.UD);
-  c.system('loadSegment', number, c.let(c.read(src)));
+  const selector = c.let(i32.and(c.read(src), 0xffff));
+  c.if(i32.eqz(c.quickLoadSegment(number, selector)), () => c.system('loadSegment', number, selector));
 };
 
 /** With a 32-bit operand size the selector is pushed zero-extended. */
 const push: SemanticsFn = (c, [segment]) => c.push(c.operandSize, c.let(c.read(segment)));
 
+/** Sixteen bits are read whatever the operand size. */
 const pop =
   (segment: number): SemanticsFn =>
-  (c) =>
-    c.system('popSegment', segment, c.operandSize);
+  (c) => {
+    if (segment === SS) {
+      c.system('popSegment', segment, c.operandSize);
+      return;
+    }
+    const sp = c.stackPointer();
+    const selector = c.let(c.loadMemory(SS, sp, 16));
+    c.if(i32.eqz(c.quickLoadSegment(i32.const(segment), selector)), () =>
+      c.system('popSegment', segment, c.operandSize),
+    );
+    c.setStackPointer(i32.add(sp, c.operandSize / 8));
+  };
 
 /** Both halves are read before the segment is loaded; the general register changes last. */
 const loadFar =
