@@ -210,8 +210,6 @@ export const SYSTEM_ROUTINES = {
   readControl: 2,
   writeDebug: 2,
   readDebug: 2,
-  /** (linear address) */
-  invlpg: 1,
   hlt: 0,
   cpuid: 0,
   rdpmc: 0,

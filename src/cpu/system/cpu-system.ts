@@ -165,8 +165,6 @@ function bindRoutines(ctx: CpuContext): Record<SystemRoutine, (...args: number[]
     readControl: (register, gpr) => readControl(ctx, register, gpr),
     writeDebug: (register, value) => writeDebug(ctx, register, value),
     readDebug: (register, gpr) => readDebug(ctx, register, gpr),
-    // The TLB is coherent: there is never anything to forget.
-    invlpg: () => {},
     hlt: () => {
       state.halted = 1;
     },
