@@ -30,6 +30,8 @@ export interface LoopFrame {
   readonly tlbWrite: Local<'i32'>;
   /** Branch record whose target is being looked up, 0 for none. */
   readonly linkFrom: Local<'i32'>;
+  /** Go on with the block whose head is `rec`. */
+  readonly block: Label;
   /** Fetch and run the next record. */
   readonly dispatch: Label;
   /** Look up `eip`. */
@@ -200,7 +202,7 @@ export class HotContext extends GenericContext {
   }
 
   override jump(target: I32): void {
-    const { rec, blockEip, eip, linkFrom, dispatch, lookup } = this.#frame;
+    const { rec, blockEip, eip, linkFrom, block, lookup } = this.#frame;
     const direct = this.form.encoding.operands.some((o) => o.source === 'relative');
     const to = this.let(target);
     if (direct) {
@@ -208,7 +210,7 @@ export class HotContext extends GenericContext {
       this.if(linked, () => {
         this.set(blockEip, to);
         this.set(rec, linked);
-        this.br(dispatch);
+        this.br(block);
       });
       const from = i32.add(blockEip, this.field16('offset'));
       const samePage = i32.eqz(i32.shr_u(i32.xor(from, to), 12));

@@ -106,66 +106,70 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
             c.set(v.rec, i32.add(v.rec, RECORD_BYTES)),
           );
         });
-        c.loop((dispatch) => {
-          c.block((outOfBudget) => {
-            c.brIf(outOfBudget, i32.eqz(v.budget));
-            c.set(v.budget, i32.sub(v.budget, 1));
-            c.enter({ ...v, dispatch, lookup, fault });
-            const generic = (): void => {
-              const at = c.let(instructionEip());
-              c.store(STATE.instructionEip, at);
-              c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
-              c.store(STATE.budget, v.budget);
-              const status = c.let(call(callTable, v.rec, i32.load16_u(v.rec, RECORD.generic)));
-              c.brIf(resync, i32.eq(status, STATUS.RESYNC));
-              c.set(v.budget, i32.load(STATE.budget));
-              c.brIf(fault, i32.eq(status, STATUS.FAULT));
-              c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
-              c.br(dispatch);
-            };
-            const end = (): void => {
-              c.set(v.budget, i32.add(v.budget, 1));
-              c.set(v.eip, instructionEip());
-              c.set(v.linkFrom, i32.const(0));
-              c.br(lookup);
-            };
-            const refetch = (): void => {
-              // Or the jump cache would find the dropped block again.
-              c.store(c.let(jumpCacheSlot(instructionEip())), NO_JUMP, 4);
-              end();
-            };
-            const straddle = (): void => {
-              c.set(v.budget, i32.add(v.budget, 1));
-              checkStraddle(c, v, resync);
-              c.br(dispatch);
-            };
-            const profile = (): void => {
-              c.set(v.budget, i32.add(v.budget, 1));
-              countExecution(c, v);
-              c.br(dispatch);
-            };
-            const region = (): void => {
-              c.set(v.budget, i32.add(v.budget, 1));
-              enterRegion(c, v, lookup, resync);
-              c.br(dispatch);
-            };
-            const cases = [
-              generic,
-              end,
-              refetch,
-              straddle,
-              profile,
-              region,
-              ...hotCases.map((h) => () => c.emitHot(h.form, h.condition)),
-            ];
-            c.switch(
-              i32.load16_u(v.rec, RECORD.hot),
-              cases.map((emit) => () => c.scoped(emit)),
-            );
+        c.loop((block) => {
+          // Nearly every block starts with this record: a dispatch of its own would be a tenth of them all.
+          c.if(i32.eq(i32.load16_u(v.rec, RECORD.hot), SPECIAL.PROFILE), () => countExecution(c, v));
+          c.loop((dispatch) => {
+            c.block((outOfBudget) => {
+              c.brIf(outOfBudget, i32.eqz(v.budget));
+              c.set(v.budget, i32.sub(v.budget, 1));
+              c.enter({ ...v, block, dispatch, lookup, fault });
+              const generic = (): void => {
+                const at = c.let(instructionEip());
+                c.store(STATE.instructionEip, at);
+                c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
+                c.store(STATE.budget, v.budget);
+                const status = c.let(call(callTable, v.rec, i32.load16_u(v.rec, RECORD.generic)));
+                c.brIf(resync, i32.eq(status, STATUS.RESYNC));
+                c.set(v.budget, i32.load(STATE.budget));
+                c.brIf(fault, i32.eq(status, STATUS.FAULT));
+                c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
+                c.br(dispatch);
+              };
+              const end = (): void => {
+                c.set(v.budget, i32.add(v.budget, 1));
+                c.set(v.eip, instructionEip());
+                c.set(v.linkFrom, i32.const(0));
+                c.br(lookup);
+              };
+              const refetch = (): void => {
+                // Or the jump cache would find the dropped block again.
+                c.store(c.let(jumpCacheSlot(instructionEip())), NO_JUMP, 4);
+                end();
+              };
+              const straddle = (): void => {
+                c.set(v.budget, i32.add(v.budget, 1));
+                checkStraddle(c, v, resync);
+                c.br(dispatch);
+              };
+              const profile = (): void => {
+                c.set(v.budget, i32.add(v.budget, 1));
+                countExecution(c, v);
+                c.br(dispatch);
+              };
+              const region = (): void => {
+                c.set(v.budget, i32.add(v.budget, 1));
+                enterRegion(c, v, lookup, resync);
+                c.br(dispatch);
+              };
+              const cases = [
+                generic,
+                end,
+                refetch,
+                straddle,
+                profile,
+                region,
+                ...hotCases.map((h) => () => c.emitHot(h.form, h.condition)),
+              ];
+              c.switch(
+                i32.load16_u(v.rec, RECORD.hot),
+                cases.map((emit) => () => c.scoped(emit)),
+              );
+            });
+            c.store(STATE.eip, instructionEip());
+            c.store(STATE.budget, 0);
+            c.return();
           });
-          c.store(STATE.eip, instructionEip());
-          c.store(STATE.budget, 0);
-          c.return();
         });
       });
     });
