@@ -59,6 +59,7 @@ export class Machine {
   #stop: MachineStop | null = null;
   #resetRequested = false;
   #breakRequested = false;
+  #idleTicks: Tick = 0;
 
   constructor(parts: MachineParts) {
     this.cpu = parts.cpu;
@@ -82,6 +83,11 @@ export class Machine {
   end(stop: MachineStop): void {
     this.#stop ??= stop;
     this.cpu.cut();
+  }
+
+  /** Ticks since this object was made that passed while the CPU was halted. No state: for accounts only. */
+  get idleTicks(): Tick {
+    return this.#idleTicks;
   }
 
   /** Power-on reset behind the instruction in flight, asked for by guest or host. */
@@ -128,7 +134,9 @@ export class Machine {
         if (waits && this.#needsInput) return { kind: 'halted' };
         const next = Math.min(timers.next, until);
         if (next === Infinity) return { kind: 'halted' };
-        cpu.now = Math.max(next, cpu.now);
+        const idle = Math.max(next - cpu.now, 0);
+        this.#idleTicks += idle;
+        cpu.now += idle;
       } else {
         cpu.run(Math.min(until, timers.next));
         if (cpu.shutdown) this.#stop ??= { kind: 'triple-fault' };

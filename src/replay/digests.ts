@@ -3,7 +3,7 @@ import { toHex } from '../base/hash.js';
 import type { EntryOf } from '../log/entries.js';
 import type { Digest, Machine } from '../machine/machine.js';
 
-/** A recording has a digest at least this often, besides those at marks. */
+/** A recording has a digest at least this often while the CPU runs, besides those at marks. */
 export const DIGEST_INTERVAL_TICKS = 50_000_000;
 
 function shortHash(hash: Uint8Array): number {
