@@ -1,11 +1,20 @@
 import { routine } from '../ir/body.js';
-import type { I32 } from '../ir/expr.js';
+import type { I32, I64 } from '../ir/expr.js';
 import { call, i32, i64 } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Semantics, SemanticsFn } from '../semantics.js';
-import { RELATION, doubleCompare, outcome, signalsQuiet, singleCompare } from './float/compare.js';
+import {
+  RELATION,
+  doubleCompare,
+  outcome,
+  relationOfDoubles,
+  relationOfSingles,
+  signalsQuiet,
+  singleCompare,
+} from './float/compare.js';
 import { settle } from './float/mxcsr.js';
+import { USUAL_DOUBLE, USUAL_SINGLE, areUsual } from './float/usual.js';
 import { lane32, lane64, vectorOf } from './lane.js';
 import { SSE, SSE2 } from './packed-operation.js';
 
@@ -65,16 +74,25 @@ const comparesSingle =
   (signalQuiet: 0 | 1): SemanticsFn =>
   (c, [x, src]) => {
     const y = c.let(c.read(src));
-    const relation = c.let(call(singleCompare, i32.load(c.slot(x)), y, signalQuiet));
-    settle(c);
+    const a = c.let(i32.load(c.slot(x)));
+    const relation = c.var(relationOfSingles(a, y));
+    c.if(i32.eqz(areUsual(USUAL_SINGLE, a, y)), () => {
+      c.set(relation, call(singleCompare, a, y, signalQuiet));
+      settle(c);
+    });
     setFlags(c, relation);
   };
 const comparesDouble =
   (signalQuiet: 0 | 1): SemanticsFn =>
   (c, [x, src]) => {
     const y = c.let(c.read64(src));
-    const relation = c.let(call(doubleCompare, i64.load(c.slot(x)), y, signalQuiet));
-    settle(c);
+    const a = c.let(i64.load(c.slot(x)));
+    const relation = c.var(relationOfDoubles(a, y));
+    const upper = (v: I64): I32 => c.let(i32.wrap(i64.shr_u(v, 32n)));
+    c.if(i32.eqz(areUsual(USUAL_DOUBLE, upper(a), upper(y))), () => {
+      c.set(relation, call(doubleCompare, a, y, signalQuiet));
+      settle(c);
+    });
     setFlags(c, relation);
   };
 

@@ -1,5 +1,5 @@
 import type { I32, I64 } from '../ir/expr.js';
-import { call, i32, i64 } from '../ir/expr.js';
+import { call, f64, i32, i64 } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Operand, Semantics, SemanticsFn } from '../semantics.js';
@@ -68,7 +68,7 @@ const cvtsi2ss: SemanticsFn = (c, [dst, src]) => {
   settle(c);
   c.store(c.slot(dst), r);
 };
-const cvtsi2sd: SemanticsFn = (c, [dst, src]) => c.store64(c.slot(dst), integerToDouble(c.let(c.read(src))));
+const cvtsi2sd: SemanticsFn = (c, [dst, src]) => c.storeF64(c.slot(dst), f64.convert_i32_s(c.let(c.read(src))));
 const cvtss2si =
   (truncate: boolean): SemanticsFn =>
   (c, [dst, src]) => {

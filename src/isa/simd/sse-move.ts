@@ -1,13 +1,28 @@
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
-import { i32, i64 } from '../ir/expr.js';
+import type { I64, V128 } from '../ir/expr.js';
+import { f64, i32, i64, v128 } from '../ir/expr.js';
 import type { SemanticsFn } from '../semantics.js';
+import { ZERO_VECTOR } from './lane.js';
 import { SSE, SSE2 } from './packed-operation.js';
 
+const UPPER = 8;
+/** A register with 64 bits below and zeros above. */
+const below = (value: I64): V128 => v128.replace('i64x2.replace_lane', ZERO_VECTOR, 0, value);
+
+/**
+ * Between registers in halves: scalar instructions write the lower one, and a load that spans two stores waits until
+ * both are done. Stores are whole for the sake of loads of either size.
+ */
 const copy =
   (aligned: boolean): SemanticsFn =>
-  (c, [dst, src]) =>
-    c.write128(dst, c.let(c.read128(src, aligned)), aligned);
+  (c, [dst, src]) => {
+    if (dst.kind === 'xmm' && src.kind === 'xmm') {
+      const from = c.slot(src);
+      const lower = v128.splat('f64x2', f64.load(from));
+      c.write128(dst, v128.replace('f64x2.replace_lane', lower, 1, f64.load(from, UPPER)));
+    } else c.write128(dst, c.let(c.read128(src, aligned)), aligned);
+  };
 const aligned = copy(true);
 const unaligned = copy(false);
 
@@ -15,27 +30,25 @@ const unaligned = copy(false);
 const movss: SemanticsFn = (c, [dst, src]) => {
   const value = c.let(c.read(src));
   if (dst.kind === 'memory') c.write(dst, value);
-  else if (src.kind === 'memory') {
-    c.store64(c.slot(dst), i64.extend_u(value));
-    c.store64(c.slot(dst), 0n, 8);
-  } else c.store(c.slot(dst), value);
+  else if (src.kind === 'memory') c.write128(dst, below(i64.extend_u(value)));
+  else c.store(c.slot(dst), value);
 };
 const movsd: SemanticsFn = (c, [dst, src]) => {
-  c.write64(dst, c.let(c.read64(src)));
-  if (src.kind === 'memory') c.store64(c.slot(dst), 0n, 8);
+  const value = c.let(c.read64(src));
+  if (src.kind === 'memory') c.write128(dst, below(value));
+  else c.write64(dst, value);
 };
 /** MOVQ: the upper half of a register written becomes zero. */
 const movq: SemanticsFn = (c, [dst, src]) => {
-  c.write64(dst, c.let(c.read64(src)));
-  if (dst.kind === 'xmm') c.store64(c.slot(dst), 0n, 8);
+  const value = c.let(c.read64(src));
+  if (dst.kind === 'xmm') c.write128(dst, below(value));
+  else c.write64(dst, value);
 };
 const movdToXmm: SemanticsFn = (c, [dst, src]) => {
-  c.store64(c.slot(dst), i64.extend_u(c.let(c.read(src))));
-  c.store64(c.slot(dst), 0n, 8);
+  c.write128(dst, below(i64.extend_u(c.let(c.read(src)))));
 };
 const movdFromXmm: SemanticsFn = (c, [dst, src]) => c.write(dst, c.let(i32.load(c.slot(src))));
 
-const UPPER = 8;
 /** MOVLPS, MOVLPD; between registers MOVHLPS: upper half of the source to the lower half. */
 const loadLow: SemanticsFn = (c, [dst, src]) =>
   c.write64(dst, src.kind === 'memory' ? c.let(c.read64(src)) : i64.load(c.slot(src), UPPER));

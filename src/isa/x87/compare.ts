@@ -1,6 +1,8 @@
+import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I32, I32Like } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
+import type { Real } from './format.js';
 import { CLASS, SIGN, classOf, exponentOf, isNormal, normalize, signOf } from './format.js';
 import { SW, raiseX87 } from './status.js';
 
@@ -62,30 +64,24 @@ const compareUnusual = routine(
   },
 );
 
-/** x87Compare(a, b, quiet): a RELATION, with UNPOPPED after an unmasked exception. Without `quiet` a quiet NaN is invalid, too. */
-export const compare = routine(
-  'x87Compare',
-  ['i64', 'i32', 'i64', 'i32', 'i32'],
-  'i32',
-  (b, significandA, signExponentA, significandB, signExponentB, quiet) => {
-    const normal = i32.and(
-      isNormal({ significand: significandA, signExponent: signExponentA }),
-      isNormal({ significand: significandB, signExponent: signExponentB }),
-    );
-    b.if(i32.eqz(normal), () =>
-      b.return(call(compareUnusual, significandA, signExponentA, significandB, signExponentB, quiet)),
-    );
-    b.if(i32.and(i32.xor(signExponentA, signExponentB), SIGN), () =>
-      b.return(select(signOf(signExponentA), i32.const(RELATION.LESS), i32.const(RELATION.GREATER))),
-    );
-    const sameExponent = b.let(i32.eq(signExponentA, signExponentB));
-    b.if(i32.and(sameExponent, i64.eq(significandA, significandB)), () => b.return(i32.const(RELATION.EQUAL)));
-    const larger = select(
-      sameExponent,
-      i64.gt_u(significandA, significandB),
-      i32.gt_u(exponentOf(signExponentA), exponentOf(signExponentB)),
-    );
-    const negative = i32.ne(signOf(signExponentA), 0);
-    b.return(select(i32.ne(larger, negative), i32.const(RELATION.GREATER), i32.const(RELATION.LESS)));
-  },
-);
+/**
+ * Ends a routine with a RELATION, and UNPOPPED after an unmasked exception. Without `quiet` a quiet NaN is invalid, too.
+ * Of normal numbers nothing but signs and magnitudes counts.
+ */
+export function returnRelation(b: Body, x: Real, y: Real, quiet: I32): void {
+  b.if(i32.eqz(i32.and(isNormal(x), isNormal(y))), () =>
+    b.return(call(compareUnusual, x.significand, x.signExponent, y.significand, y.signExponent, quiet)),
+  );
+  b.if(i32.and(i32.xor(x.signExponent, y.signExponent), SIGN), () =>
+    b.return(select(signOf(x.signExponent), i32.const(RELATION.LESS), i32.const(RELATION.GREATER))),
+  );
+  const sameExponent = b.let(i32.eq(x.signExponent, y.signExponent));
+  b.if(i32.and(sameExponent, i64.eq(x.significand, y.significand)), () => b.return(i32.const(RELATION.EQUAL)));
+  const larger = select(
+    sameExponent,
+    i64.gt_u(x.significand, y.significand),
+    i32.gt_u(exponentOf(x.signExponent), exponentOf(y.signExponent)),
+  );
+  const negative = i32.ne(signOf(x.signExponent), 0);
+  b.return(select(i32.ne(larger, negative), i32.const(RELATION.GREATER), i32.const(RELATION.LESS)));
+}

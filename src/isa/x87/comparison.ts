@@ -4,15 +4,23 @@ import { call, i32, select } from '../ir/expr.js';
 import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Semantics, SemanticsFn } from '../semantics.js';
-import { RELATION, UNPOPPED, compare } from './compare.js';
+import { RELATION, UNPOPPED, returnRelation } from './compare.js';
 import { CLASS, classOf, loadReal, signOf } from './format.js';
 import type { MemoryFormat } from './memory-operand.js';
 import { M16INT, M32INT, M32REAL, M64REAL, takeMemory } from './memory-operand.js';
 import { X87, X87_CMOV } from './option.js';
 import { rememberInstruction } from './pointer.js';
-import { isFilled, pop, registerAddress } from './stack.js';
+import {
+  addressOfPhysical,
+  isFilled,
+  isFilledIn,
+  numberOf,
+  pop,
+  readStack,
+  registerAddress,
+  writePopped,
+} from './stack.js';
 import { CONDITIONS, SW, clearC1, raiseX87, setConditions } from './status.js';
-import { operand, setOperand } from './work.js';
 
 /** x87CompareStackFault(): registers that are empty have no relation; returns UNORDERED as compare() does. */
 const stackFault = routine('x87CompareStackFault', [], 'i32', (b) => {
@@ -23,18 +31,22 @@ const stackFault = routine('x87CompareStackFault', [], 'i32', (b) => {
 
 /** x87CompareRegisters(i, quiet): RELATION of ST(0) and ST(i). */
 const compareRegisters = routine('x87CompareRegisters', ['i32', 'i32'], 'i32', (b, i, quiet) => {
-  b.if(i32.eqz(i32.and(isFilled(0), isFilled(i))), () => b.return(call(stackFault)));
-  const x = loadReal(b, b.let(registerAddress(0)));
-  const y = loadReal(b, b.let(registerAddress(i)));
-  b.return(call(compare, x.significand, x.signExponent, y.significand, y.signExponent, quiet));
+  const stack = readStack(b);
+  const other = b.let(numberOf(stack, i));
+  b.if(i32.eqz(i32.and(i32.and(isFilledIn(stack, stack.top), isFilledIn(stack, other)), 1)), () =>
+    b.return(call(stackFault)),
+  );
+  const x = loadReal(b, b.let(addressOfPhysical(stack.top)));
+  const y = loadReal(b, b.let(addressOfPhysical(other)));
+  returnRelation(b, x, y, quiet);
 });
 
-/** x87CompareOperand(): RELATION of ST(0) and the operand. */
-const compareOperand = routine('x87CompareOperand', [], 'i32', (b) => {
-  b.if(i32.eqz(isFilled(0)), () => b.return(call(stackFault)));
-  const x = loadReal(b, b.let(registerAddress(0)));
-  const y = operand(b);
-  b.return(call(compare, x.significand, x.signExponent, y.significand, y.signExponent, 0));
+/** x87CompareOperand(significand, signExponent): RELATION of ST(0) and the operand. */
+const compareOperand = routine('x87CompareOperand', ['i64', 'i32'], 'i32', (b, significand, signExponent) => {
+  const stack = readStack(b);
+  b.if(i32.eqz(i32.and(isFilledIn(stack, stack.top), 1)), () => b.return(call(stackFault)));
+  const x = loadReal(b, b.let(addressOfPhysical(stack.top)));
+  returnRelation(b, x, { significand, signExponent }, i32.const(0));
 });
 
 /** x87ReportRelation(relation, pops): conditions from a comparison, then pops. */
@@ -61,8 +73,8 @@ const withNext =
 const withMemory =
   (format: MemoryFormat, pops: number): SemanticsFn =>
   (c, [m]) => {
-    takeMemory(c, format, m);
-    c.do(report, call(compareOperand), pops);
+    const y = takeMemory(c, format, m);
+    c.do(report, call(compareOperand, y.significand, y.signExponent), pops);
   };
 
 function setFlags(c: Semantics, relation: I32): void {
@@ -76,13 +88,12 @@ const intoFlags =
     // The status word keeps its conditions, C1 as well.
     const relation = c.let(call(compareRegisters, c.index(st), quiet));
     setFlags(c, relation);
-    if (pops > 0) c.if(i32.eqz(i32.and(relation, UNPOPPED)), () => c.do(pop));
+    if (pops > 0) c.if(i32.eqz(i32.and(relation, UNPOPPED)), () => writePopped(c, readStack(c)));
   };
 
 const ftst: SemanticsFn = (c) => {
   rememberInstruction(c);
-  setOperand(c, 0n, 0);
-  c.do(report, call(compareOperand), 0);
+  c.do(report, call(compareOperand, 0n, 0), 0);
 };
 
 /** x87Examine(): C3, C2 and C0 say what ST(0) holds, C1 its sign, even if it is empty (SDM 2, FXAM). */

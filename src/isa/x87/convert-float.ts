@@ -2,6 +2,8 @@ import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I32, I64 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
+import { roundingFlags } from './fast-path.js';
+import type { Real } from './format.js';
 import {
   BIAS,
   CLASS,
@@ -10,6 +12,7 @@ import {
   QUIET_BIT,
   WAS_DENORMAL,
   classOf,
+  exponentOf,
   loadReal,
   normalize,
   signOf,
@@ -21,13 +24,13 @@ import { setOperand, setResult } from './work.js';
 import { jam, shiftRightJam } from './wide-integer.js';
 
 /** m32 or m64. */
-interface ShortFormat {
+export interface ShortFormat {
   readonly fractionBits: number;
   readonly bias: number;
   readonly maxExponent: number;
 }
-const SINGLE: ShortFormat = { fractionBits: 23, bias: 127, maxExponent: 0xff };
-const DOUBLE: ShortFormat = { fractionBits: 52, bias: 1023, maxExponent: 0x7ff };
+export const SINGLE: ShortFormat = { fractionBits: 23, bias: 127, maxExponent: 0xff };
+export const DOUBLE: ShortFormat = { fractionBits: 52, bias: 1023, maxExponent: 0x7ff };
 
 /** The value with `sign`, exponent field and fraction (moved up to bit 62) becomes the operand. */
 function widen(b: Body, format: ShortFormat, sign: I32, field: I32, fraction: I64): void {
@@ -59,6 +62,35 @@ export const loadDouble = routine('x87LoadDouble', ['i64'], null, (b, bits) => {
   const field = b.let(i32.and(i32.shr_u(top, 4), DOUBLE.maxExponent));
   widen(b, DOUBLE, b.let(i32.and(top, 0x8000)), field, b.let(i64.shr_u(i64.shl(bits, 12n), 1n)));
 });
+
+/** A short format's bits, if they `fit`, and PE and C1 as the rounding has them. */
+export interface Narrowed {
+  readonly fits: I32;
+  readonly value: I64;
+  readonly flags: I32;
+}
+
+/**
+ * A normal number rounded to nearest in `format`. It `fits` (0/1) when its exponent allows neither underflow nor, even if
+ * rounding adds one to it, overflow. The sum is right in that case, too: the carry goes into the exponent field.
+ */
+export function narrowPlain(b: Body, { fractionBits, bias, maxExponent }: ShortFormat, x: Real): Narrowed {
+  const cutBits = BigInt(63 - fractionBits);
+  const exponent = b.let(i32.sub(exponentOf(x.signExponent), BIAS - bias));
+  const inRange = i32.lt_u(i32.sub(exponent, 1), maxExponent - 2);
+  const high = b.let(i64.shr_u(x.significand, cutBits));
+  const low = b.let(i64.and(x.significand, (1n << cutBits) - 1n));
+  // Above the middle, or on it and odd.
+  const up = b.let(i64.gt_u(low, i64.sub(1n << (cutBits - 1n), i64.and(high, 1n))));
+  // The integer bit adds one to the exponent field.
+  const field = i64.shl(i64.extend_u(i32.sub(exponent, 1)), BigInt(fractionBits));
+  const sign = i64.shl(i64.extend_u(signOf(x.signExponent)), BigInt(fractionBits === SINGLE.fractionBits ? 16 : 48));
+  return {
+    fits: i32.and(i64.lt_s(x.significand, 0n), inRange),
+    value: i64.or(sign, i64.add(i64.add(field, high), i64.extend_u(up))),
+    flags: roundingFlags(i64.ne(low, 0n), up),
+  };
+}
 
 /** ST(0) in `format` as the result; returns 1 when it is to be stored, 0 when an unmasked exception forbids it. */
 function narrow(b: Body, format: ShortFormat): void {

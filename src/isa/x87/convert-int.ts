@@ -2,12 +2,24 @@ import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I32, I64, Local } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
+import { roundingFlags } from './fast-path.js';
 import type { Normalized } from './format.js';
-import { BIAS, CLASS, SIGN, checkDenormal, classOf, loadReal, normalize, signOf, storeReal } from './format.js';
+import {
+  BIAS,
+  CLASS,
+  SIGN,
+  checkDenormal,
+  classOf,
+  exponentOf,
+  loadReal,
+  normalize,
+  signOf,
+  storeReal,
+} from './format.js';
 import { screenOperand } from './nan.js';
 import { roundsUp } from './round.js';
-import { isFilled, registerAddress } from './stack.js';
-import { SW, clearC1, controlWord, raiseX87 } from './status.js';
+import { addressOfPhysical, isFilled, isFilledIn, readStack, registerAddress, writeStack } from './stack.js';
+import { ROUNDING, SW, clearC1, controlWord, raiseX87, roundingOf } from './status.js';
 import { setOperand, setResult } from './work.js';
 import { shiftRightJam } from './wide-integer.js';
 
@@ -63,6 +75,35 @@ function returnIndefinite(b: Body, largest: I64, flags: number): void {
 }
 
 /**
+ * Ends x87StoreInteger for numbers from 1 on that fit, rounded to nearest or cut off, with PE masked; falls through
+ * otherwise, with nothing changed.
+ */
+function storePlainInteger(b: Body, largest: I64, symmetric: I32, control: I32): void {
+  const stack = readStack(b);
+  const x = loadReal(b, b.let(addressOfPhysical(stack.top)));
+  const power = b.let(i32.sub(exponentOf(x.signExponent), BIAS));
+  const rc = b.let(roundingOf(control));
+  const isPlain = i32.and(i32.ne(i32.and(controlWord(), SW.PE), 0), i32.or(i32.eqz(rc), i32.eq(rc, ROUNDING.ZERO)));
+  const isNumber = i32.and(i64.lt_s(x.significand, 0n), i32.lt_u(power, 63));
+  b.if(i32.and(i32.and(isFilledIn(stack, stack.top), isPlain), isNumber), () => {
+    const n = b.let(i64.extend_u(power));
+    const whole = b.let(i64.shr_u(x.significand, i64.sub(63n, n)));
+    const fraction = b.let(i64.shl(i64.shl(x.significand, 1n), n));
+    // Above the middle, or on it and odd.
+    const isAbove = i64.gt_u(fraction, i64.sub(1n << 63n, i64.and(whole, 1n)));
+    const up = b.let(i32.and(isAbove, i32.eqz(rc)));
+    const magnitude = b.let(i64.add(whole, i64.extend_u(up)));
+    const isNegative = b.let(i32.ne(signOf(x.signExponent), 0));
+    const oneMore = i32.and(isNegative, i32.eqz(symmetric));
+    b.if(i64.le_u(magnitude, i64.add(largest, i64.extend_u(oneMore))), () => {
+      setResult(b, select(isNegative, i64.neg(magnitude), magnitude));
+      writeStack(b, stack, roundingFlags(i64.ne(fraction, 0n), up), false);
+      b.return(i32.const(1));
+    });
+  });
+}
+
+/**
  * x87StoreInteger(largest, symmetric, control): ST(0) rounded to an integer that is at most `largest` and, unless
  * `symmetric`, at least -largest - 1. That integer is the result, or -largest - 1 when there is none; returns 1 when it
  * is to be stored.
@@ -72,6 +113,7 @@ export const storeInteger = routine(
   ['i64', 'i32', 'i32'],
   'i32',
   (b, largest, symmetric, control) => {
+    storePlainInteger(b, largest, symmetric, control);
     clearC1(b);
     b.if(i32.eqz(isFilled(0)), () => returnIndefinite(b, largest, SW.IE | SW.SF));
     const x = loadReal(b, registerAddress(0));

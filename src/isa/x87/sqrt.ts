@@ -1,7 +1,7 @@
 import type { Body } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { I64 } from '../ir/expr.js';
-import { call, i32, i64, select } from '../ir/expr.js';
+import { call, f64, i32, i64, select } from '../ir/expr.js';
 import {
   BIAS,
   CLASS,
@@ -18,27 +18,19 @@ import { round } from './round.js';
 import { controlWord } from './status.js';
 import { multiplyHigh } from './wide-integer.js';
 
-const ROOT_BITS = 32;
+const LARGEST_ROOT = 0xffff_ffffn;
 
-/** Root of the 64 bits of `radicand`, whose upper two bits are not both 0, digit by digit. */
+/**
+ * Root of the 64 bits of `radicand`, whose upper two bits are not both 0, cut off to an integer. In double precision the
+ * root is off by less than 2^-20: the integer nearest to that is the one wanted or one more.
+ */
 function integerRoot(b: Body, radicand: I64): { root: I64; remainder: I64 } {
-  const rest = b.var(radicand);
-  const remainder = b.var(i64.const(0n));
-  const root = b.var(i64.const(0n));
-  const count = b.var(i32.const(ROOT_BITS));
-  b.loop((again) => {
-    b.set(remainder, i64.or(i64.shl(remainder, 2n), i64.shr_u(rest, 62n)));
-    b.set(rest, i64.shl(rest, 2n));
-    const trial = b.let(i64.or(i64.shl(root, 2n), 1n));
-    b.set(root, i64.shl(root, 1n));
-    b.if(i64.ge_u(remainder, trial), () => {
-      b.set(remainder, i64.sub(remainder, trial));
-      b.set(root, i64.or(root, 1n));
-    });
-    b.set(count, i32.sub(count, 1));
-    b.brIf(again, count);
-  });
-  return { root, remainder };
+  // Conversions are signed.
+  const half = f64.convert_i64_s(i64.shr_u(radicand, 1n));
+  const estimate = b.let(i64.trunc_sat_f64_s(f64.nearest(f64.sqrt(f64.mul(half, f64.const(2))))));
+  const root = b.var(select(i64.gt_u(estimate, LARGEST_ROOT), i64.const(LARGEST_ROOT), estimate));
+  b.if(i64.gt_u(i64.mul(root, root), radicand), () => b.set(root, i64.sub(root, 1n)));
+  return { root, remainder: b.let(i64.sub(radicand, i64.mul(root, root))) };
 }
 
 /** x87SquareRoot(target, a) */

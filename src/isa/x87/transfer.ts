@@ -1,3 +1,5 @@
+import { STATE } from '../cpu-state.js';
+import type { Body, Routine } from '../ir/body.js';
 import { routine } from '../ir/body.js';
 import type { Callable, I32 } from '../ir/expr.js';
 import { call, i32, i64, select } from '../ir/expr.js';
@@ -5,23 +7,59 @@ import type { Instruction } from '../instruction.js';
 import { instruction } from '../instruction.js';
 import type { Operand, Semantics, SemanticsFn } from '../semantics.js';
 import { loadBcd, storeBcd } from './bcd.js';
-import { storeDouble, storeSingle } from './convert-float.js';
+import type { ShortFormat } from './convert-float.js';
+import { DOUBLE, SINGLE, narrowPlain, storeDouble, storeSingle } from './convert-float.js';
 import { storeInteger } from './convert-int.js';
-import { CLASS, QUIET_BIT, SIGN_EXPONENT_OFFSET, classOf, loadReal, storeIndefinite, storeReal } from './format.js';
+import { isPlainRounding } from './fast-path.js';
+import type { Real } from './format.js';
+import {
+  CLASS,
+  QUIET_BIT,
+  SIGN_EXPONENT_OFFSET,
+  classOf,
+  isNormal,
+  loadReal,
+  storeIndefinite,
+  storeReal,
+} from './format.js';
 import type { MemoryFormat } from './memory-operand.js';
-import { M16INT, M32INT, M32REAL, M64INT, M64REAL, takeMemory } from './memory-operand.js';
+import { M16INT, M32INT, M32REAL, M64INT, M64REAL } from './memory-operand.js';
 import { X87, X87_CMOV } from './option.js';
 import { rememberInstruction } from './pointer.js';
-import { isFilled, markFilled, pop, push, registerAddress, stackUnderflow } from './stack.js';
+import {
+  addressOfPhysical,
+  isFilled,
+  isFilledIn,
+  markFilled,
+  numberOf,
+  pop,
+  push,
+  readStack,
+  registerAddress,
+  stackUnderflow,
+  writePushed,
+  writeStack,
+} from './stack.js';
 import { CW, ROUNDING, SW, clearC1, controlWord, raiseX87, roundingOf } from './status.js';
-import { WORK, operand, result, setOperand } from './work.js';
+import { WORK, result, setOperand } from './work.js';
+
+/** Leaves a routine having pushed a value; falls through where the stack is full. */
+function pushPlain(b: Body, { significand, signExponent }: Real, condition = i32.const(1)): void {
+  const stack = readStack(b);
+  const above = b.let(numberOf(stack, -1));
+  b.if(i32.and(i32.not(isFilledIn(stack, above)), condition), () => {
+    storeReal(b, addressOfPhysical(above), significand, signExponent);
+    writePushed(b, stack, above);
+    b.return();
+  });
+}
 
 /**
- * x87PushOperand(): pushes the operand. A signalling NaN becomes quiet, and is not pushed when IE is unmasked; a
- * denormal is pushed whether DE is masked or not.
+ * x87PushOperand(significand, signExponent): pushes a converted operand. A signalling NaN becomes quiet, and is not
+ * pushed when IE is unmasked; a denormal is pushed whether DE is masked or not.
  */
-const pushOperand = routine('x87PushOperand', [], null, (b) => {
-  const x = operand(b);
+const pushOperand = routine('x87PushOperand', ['i64', 'i32'], null, (b, significand, signExponent) => {
+  const x = { significand, signExponent };
   const kind = b.let(classOf(x));
   const signalling = b.let(i32.eq(kind, CLASS.SIGNALLING_NAN));
   const unmasked = i32.eqz(i32.and(controlWord(), SW.IE));
@@ -38,9 +76,23 @@ const pushOperand = routine('x87PushOperand', [], null, (b) => {
   });
 });
 
+/** name(bits): pushes a memory operand. Normal numbers and zeros are pushed as they are. */
+function pushRoutine(name: string, { convert }: MemoryFormat): Routine {
+  return routine(name, ['i64'], null, (b, bits) => {
+    const x = convert(b, bits);
+    pushPlain(b, x, i32.or(isNormal(x), i64.eqz(x.significand)));
+    b.do(pushOperand, x.significand, x.signExponent);
+  });
+}
+const pushSingle = pushRoutine('x87PushSingle', M32REAL);
+const pushDouble = pushRoutine('x87PushDouble', M64REAL);
+const pushInteger = pushRoutine('x87PushInteger', M64INT);
+
 /** x87PushReal(significand, signExponent): pushes a value as it is. */
 const pushReal = routine('x87PushReal', ['i64', 'i32'], null, (b, significand, signExponent) => {
-  b.if(call(push), () => storeReal(b, registerAddress(0), significand, signExponent));
+  pushPlain(b, { significand, signExponent });
+  // The stack is full.
+  b.do(push);
 });
 
 /** x87PushRegister(i): FLD ST(i). */
@@ -115,10 +167,11 @@ const storeReal80 = routine('x87StoreReal80', [], 'i32', (b) => {
 });
 
 const load =
-  (format: MemoryFormat): SemanticsFn =>
+  (format: MemoryFormat, f: Routine): SemanticsFn =>
   (c, [m]) => {
-    takeMemory(c, format, m);
-    c.do(pushOperand);
+    const bits = format.read(c, m);
+    rememberInstruction(c, m);
+    c.do(f, bits);
   };
 
 /** The two pieces of ten bytes of memory. */
@@ -149,18 +202,59 @@ const writeTen = (c: Semantics, m: Operand): void => {
   c.store64At(m, 0, result());
   c.storeAt(m, 8, 16, i32.load16_u(WORK.RESULT, SIGN_EXPONENT_OFFSET));
 };
+
+/** FST and FSTP to m32 and m64: like store(), what is normal and rounded to nearest in place. */
+function storeShort(format: ShortFormat, f: Callable & { readonly result: 'i32' }, popsAfter: boolean): SemanticsFn {
+  const isSingle = format === SINGLE;
+  return (c, [m]) => {
+    c.probeWrite(m, isSingle ? 4 : 8);
+    rememberInstruction(c, m);
+    const stack = readStack(c);
+    const { fits, value, flags } = narrowPlain(c, format, loadReal(c, c.let(addressOfPhysical(stack.top))));
+    const bits = c.var('i64');
+    const stores = c.var(i32.const(1));
+    c.if(
+      i32.and(i32.and(isFilledIn(stack, stack.top), isPlainRounding()), fits),
+      () => {
+        c.set(bits, value);
+        writeStack(c, stack, flags, popsAfter);
+      },
+      () => {
+        c.set(stores, call(f));
+        c.set(bits, result());
+        if (popsAfter) c.if(stores, () => c.do(pop));
+      },
+    );
+    c.if(stores, () => (isSingle ? c.write(m, i32.wrap(bits)) : c.write64(m, bits)));
+  };
+}
 const real = (f: Callable & { readonly result: 'i32' }) => (): I32 => call(f);
 const integer = (bits: number, truncate: boolean) => (): I32 =>
   call(storeInteger, (1n << BigInt(bits - 1)) - 1n, 0, truncate ? i32.or(controlWord(), CW.RC) : controlWord());
 const storeInt = (bits: number, popsAfter: boolean, truncate = false): SemanticsFn =>
   store(bits / 8, integer(bits, truncate), bits === 64 ? writeLong : writeWord, popsAfter);
 
+/** FST ST(i), FSTP ST(i). */
 const fst =
   (popsAfter: boolean): SemanticsFn =>
   (c, [st]) => {
     rememberInstruction(c);
-    if (popsAfter) c.if(call(copyTop, c.index(st)), () => c.do(pop));
-    else c.do(copyTop, c.index(st));
+    const stack = readStack(c);
+    c.if(
+      i32.and(isFilledIn(stack, stack.top), 1),
+      () => {
+        const other = c.let(numberOf(stack, c.index(st)));
+        const x = loadReal(c, c.let(addressOfPhysical(stack.top)));
+        storeReal(c, addressOfPhysical(other), x.significand, x.signExponent);
+        const tags = c.let(i32.or(stack.tags, i32.shl(1, other)));
+        c.store(STATE.ftag, tags);
+        writeStack(c, { ...stack, tags }, 0, popsAfter);
+      },
+      () => {
+        if (popsAfter) c.if(call(copyTop, c.index(st)), () => c.do(pop));
+        else c.do(copyTop, c.index(st));
+      },
+    );
   };
 /** FSTPNCE, undocumented: from an empty register nothing is copied, and that is no exception. */
 const fstpnce: SemanticsFn = (c, [st]) => {
@@ -171,7 +265,35 @@ const fstpnce: SemanticsFn = (c, [st]) => {
 };
 const fxch: SemanticsFn = (c, [st]) => {
   rememberInstruction(c);
-  c.do(exchange, c.index(st));
+  const stack = readStack(c);
+  const other = c.let(numberOf(stack, c.index(st)));
+  c.if(
+    i32.and(i32.and(isFilledIn(stack, stack.top), isFilledIn(stack, other)), 1),
+    () => {
+      const [topAddress, otherAddress] = [stack.top, other].map((n) => c.let(addressOfPhysical(n)));
+      const x = loadReal(c, topAddress);
+      const y = loadReal(c, otherAddress);
+      storeReal(c, topAddress, y.significand, y.signExponent);
+      storeReal(c, otherAddress, x.significand, x.signExponent);
+      writeStack(c, stack, 0, false);
+    },
+    () => c.do(exchange, c.index(st)),
+  );
+};
+const fldRegister: SemanticsFn = (c, [st]) => {
+  rememberInstruction(c);
+  const stack = readStack(c);
+  const other = c.let(numberOf(stack, c.index(st)));
+  const above = c.let(numberOf(stack, -1));
+  c.if(
+    i32.and(i32.and(isFilledIn(stack, other), i32.not(isFilledIn(stack, above))), 1),
+    () => {
+      const x = loadReal(c, c.let(addressOfPhysical(other)));
+      storeReal(c, addressOfPhysical(above), x.significand, x.signExponent);
+      writePushed(c, stack, above);
+    },
+    () => c.do(pushRegister, c.index(st)),
+  );
 };
 const fcmov =
   (condition: number): SemanticsFn =>
@@ -212,11 +334,11 @@ const CONSTANTS = [
 ] as const;
 
 export const TRANSFER: readonly Instruction[] = [
-  instruction('FLD', 'D9 /0', M32REAL.notation, load(M32REAL), X87),
-  instruction('FLD', 'DD /0', M64REAL.notation, load(M64REAL), X87),
-  instruction('FILD', 'DF /0', M16INT.notation, load(M16INT), X87),
-  instruction('FILD', 'DB /0', M32INT.notation, load(M32INT), X87),
-  instruction('FILD', 'DF /5', M64INT.notation, load(M64INT), X87),
+  instruction('FLD', 'D9 /0', M32REAL.notation, load(M32REAL, pushSingle), X87),
+  instruction('FLD', 'DD /0', M64REAL.notation, load(M64REAL, pushDouble), X87),
+  instruction('FILD', 'DF /0', M16INT.notation, load(M16INT, pushInteger), X87),
+  instruction('FILD', 'DB /0', M32INT.notation, load(M32INT, pushInteger), X87),
+  instruction('FILD', 'DF /5', M64INT.notation, load(M64INT, pushInteger), X87),
   instruction(
     'FLD',
     'DB /5',
@@ -236,24 +358,15 @@ export const TRANSFER: readonly Instruction[] = [
       const [low, high] = loadTen(c, m);
       rememberInstruction(c, m);
       c.do(loadBcd, low, high);
-      c.do(pushOperand);
+      c.do(pushOperand, i64.load(WORK.OPERAND), i32.load(WORK.OPERAND, SIGN_EXPONENT_OFFSET));
     },
     X87,
   ),
-  instruction(
-    'FLD',
-    'D9 C0+i',
-    'STi',
-    (c, [st]) => {
-      rememberInstruction(c);
-      c.do(pushRegister, c.index(st));
-    },
-    X87,
-  ),
-  instruction('FST', 'D9 /2', 'Md', store(4, real(storeSingle), writeWord, false), X87),
-  instruction('FSTP', 'D9 /3', 'Md', store(4, real(storeSingle), writeWord, true), X87),
-  instruction('FST', 'DD /2', 'Mq', store(8, real(storeDouble), writeLong, false), X87),
-  instruction('FSTP', 'DD /3', 'Mq', store(8, real(storeDouble), writeLong, true), X87),
+  instruction('FLD', 'D9 C0+i', 'STi', fldRegister, X87),
+  instruction('FST', 'D9 /2', 'Md', storeShort(SINGLE, storeSingle, false), X87),
+  instruction('FSTP', 'D9 /3', 'Md', storeShort(SINGLE, storeSingle, true), X87),
+  instruction('FST', 'DD /2', 'Mq', storeShort(DOUBLE, storeDouble, false), X87),
+  instruction('FSTP', 'DD /3', 'Mq', storeShort(DOUBLE, storeDouble, true), X87),
   instruction('FSTP', 'DB /7', 'Mt', store(10, real(storeReal80), writeTen, true), X87),
   instruction('FBSTP', 'DF /6', 'Mt', store(10, real(storeBcd), writeTen, true), X87),
   instruction('FIST', 'DF /2', 'Mw', storeInt(16, false), X87),

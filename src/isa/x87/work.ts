@@ -1,8 +1,7 @@
 import { STATE } from '../cpu-state.js';
 import type { Body } from '../ir/body.js';
 import type { I32Like, I64, I64Like } from '../ir/expr.js';
-import { i32, i64 } from '../ir/expr.js';
-import type { Real } from './format.js';
+import { i64 } from '../ir/expr.js';
 import { SIGN_EXPONENT_OFFSET } from './format.js';
 
 /**
@@ -19,13 +18,6 @@ export function setOperand(b: Body, significand: I64Like, signExponent: I32Like)
   b.store64(WORK.OPERAND, i64.add(significand, 0n));
   b.store(WORK.OPERAND, signExponent, SIGN_EXPONENT_OFFSET);
 }
-export function operand(b: Body): Real {
-  return {
-    significand: b.let(i64.load(WORK.OPERAND)),
-    signExponent: b.let(i32.load(WORK.OPERAND, SIGN_EXPONENT_OFFSET)),
-  };
-}
-
 export function setResult(b: Body, value: I64Like): void {
   b.store64(WORK.RESULT, i64.add(value, 0n));
 }

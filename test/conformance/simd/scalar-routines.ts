@@ -47,8 +47,8 @@ export class ScalarUnit {
     const { singleCompare, singleMin, singleMax, doubleCompare, doubleMin, doubleMax } = compare;
     const { doubleToInteger, doubleToSingle, integerToSingle, singleToDouble, singleToInteger } = convert;
     const exports: Routine[] = [
-      ...Object.values(doubleArithmetic),
-      ...Object.values(singleArithmetic),
+      ...Object.values(doubleArithmetic).map((o) => o.general),
+      ...Object.values(singleArithmetic).map((o) => o.general),
       ...[doubleSquareRoot, singleSquareRoot, softArithmetic, softSquareRoot],
       ...[singleCompare, singleMin, singleMax, doubleCompare, doubleMin, doubleMax],
       ...[doubleToInteger, doubleToSingle, integerToSingle, singleToDouble, singleToInteger],

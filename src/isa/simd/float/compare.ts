@@ -34,13 +34,15 @@ const INFINITY_2 = 0x7ffn << 53n;
 const isPlain = (x: I64): I32 =>
   i32.or(i64.le_u(i64.sub(i64.shl(x, 1n), SMALLEST_NORMAL_2), INFINITY_2 - SMALLEST_NORMAL_2), i64.eqz(i64.shl(x, 1n)));
 
+/** RELATION of numbers that are no NaNs. */
+export const relationOfDoubles = (x: I64, y: I64): I32 => {
+  const [p, q] = [f64.reinterpret(x), f64.reinterpret(y)];
+  return i32.or(f64.lt(p, q), i32.shl(f64.eq(p, q), 1));
+};
+
 /** doubleCompare(x, y, signalQuiet) */
 export const doubleCompare = routine('doubleCompare', ['i64', 'i64', 'i32'], 'i32', (b, x, y, signalQuiet) => {
-  b.if(i32.and(isPlain(x), isPlain(y)), () => {
-    const p = f64.reinterpret(x);
-    const q = f64.reinterpret(y);
-    b.return(i32.or(f64.lt(p, q), i32.shl(f64.eq(p, q), 1)));
-  });
+  b.if(i32.and(isPlain(x), isPlain(y)), () => b.return(relationOfDoubles(x, y)));
   b.return(call(softCompare, DOUBLE, x, y, signalQuiet));
 });
 
@@ -53,13 +55,14 @@ const isPlainSingle = (x: I32): I32 =>
   );
 const upper = (a: I32): I64 => i64.shl(i64.extend_u(a), 32n);
 
+export const relationOfSingles = (x: I32, y: I32): I32 => {
+  const [p, q] = [f32.reinterpret(x), f32.reinterpret(y)];
+  return i32.or(f32.lt(p, q), i32.shl(f32.eq(p, q), 1));
+};
+
 /** singleCompare(x, y, signalQuiet) */
 export const singleCompare = routine('singleCompare', ['i32', 'i32', 'i32'], 'i32', (b, x, y, signalQuiet) => {
-  b.if(i32.and(isPlainSingle(x), isPlainSingle(y)), () => {
-    const p = f32.reinterpret(x);
-    const q = f32.reinterpret(y);
-    b.return(i32.or(f32.lt(p, q), i32.shl(f32.eq(p, q), 1)));
-  });
+  b.if(i32.and(isPlainSingle(x), isPlainSingle(y)), () => b.return(relationOfSingles(x, y)));
   b.return(call(softCompare, SINGLE, upper(x), upper(y), signalQuiet));
 });
 

@@ -77,21 +77,39 @@ const sumCase = (operation: number, compute: Binary, sign: (b: F64) => F64): Fas
   isExact: (r, a, b) => sumIsExact(float(r), float(a), sign(float(b))),
 });
 
-function binary(name: string, { operation, compute, isSum, isExact }: FastCase): Routine & { result: 'i64' } {
-  return routine(name, ['i64', 'i64'], 'i64', (b, x, y) => {
-    const r = b.let(i64.reinterpret(compute(float(x), float(y))));
-    const csr = b.let(mxcsr());
-    const inRange = isSum ? i32.or(isWellNormal(r), i64.eqz(i64.shl(r, 1n))) : isWellNormal(r);
-    const denormal = i32.or(isDenormal(x), isDenormal(y));
-    b.if(i32.and(i32.and(isPlainMode(csr), inRange), i32.eqz(denormal)), () => {
-      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)));
-      b.return(r);
-    });
-    b.return(call(softArithmetic, operation, DOUBLE, x, y));
-  });
+const isZero = (a: I64): I32 => i64.eqz(i64.shl(a, 1n));
+
+/** 0/1: x86's result is r, and no exception but PE can be. */
+const onlyInexact = ({ isSum }: FastCase, r: I64, x: I64, y: I64): I32 => {
+  const inRange = isSum ? i32.or(isWellNormal(r), isZero(r)) : isWellNormal(r);
+  return i32.and(inRange, i32.eqz(i32.or(isDenormal(x), isDenormal(y))));
+};
+
+/** Round to nearest, and PE masked and set already: nothing is to be said of exactness. */
+export const isStickyMode = (csr: I32): I32 =>
+  i32.eq(i32.and(csr, MXCSR.RC | MXCSR.PM | MXCSR.PE), MXCSR.PM | MXCSR.PE);
+
+/** A routine, and what it comes to in the usual case (usual.ts), for code that has it in place. */
+export interface DoubleOperation {
+  readonly general: Routine & { result: 'i64' };
+  readonly compute: Binary;
 }
 
-/** Each: (i64, i64) -> i64 on bit patterns; exception flags are noted. */
+function binary(name: string, fast: FastCase): DoubleOperation {
+  const general = routine(name, ['i64', 'i64'], 'i64', (b, x, y) => {
+    const r = b.let(i64.reinterpret(fast.compute(float(x), float(y))));
+    const csr = b.let(mxcsr());
+    b.if(i32.and(isPlainMode(csr), onlyInexact(fast, r, x, y)), () => {
+      const exact = fast.isExact(r, x, y);
+      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(exact), () => b.do(noteSseFlags, MXCSR.PE)));
+      b.return(r);
+    });
+    b.return(call(softArithmetic, fast.operation, DOUBLE, x, y));
+  });
+  return { general, compute: fast.compute };
+}
+
+/** Each a routine (i64, i64) -> i64 on bit patterns; exception flags are noted. */
 export const doubleArithmetic = {
   add: binary(
     'doubleAdd',

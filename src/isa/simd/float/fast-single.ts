@@ -44,21 +44,35 @@ const sumCase = (operation: number, compute: Binary, sign: (b: F32) => F32): Fas
 
 const upper = (a: I32) => i64.shl(i64.extend_u(a), 32n);
 
-function binary(name: string, { operation, compute, isSum, isExact }: FastCase): Routine & { result: 'i32' } {
-  return routine(name, ['i32', 'i32'], 'i32', (b, x, y) => {
-    const r = b.let(i32.reinterpret(compute(float(x), float(y))));
-    const csr = b.let(mxcsr());
-    const inRange = isSum ? i32.or(isWellNormal(r), i32.eqz(i32.shl(r, 1))) : isWellNormal(r);
-    const denormal = i32.or(isDenormal(x), isDenormal(y));
-    b.if(i32.and(i32.and(isPlainMode(csr), inRange), i32.eqz(denormal)), () => {
-      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(isExact(r, x, y)), () => b.do(noteSseFlags, MXCSR.PE)));
-      b.return(r);
-    });
-    b.return(i32.wrap(i64.shr_u(call(softArithmetic, operation, SINGLE, upper(x), upper(y)), 32n)));
-  });
+const isZero = (a: I32): I32 => i32.eqz(i32.shl(a, 1));
+
+/** 0/1: x86's result is r, and no exception but PE can be. */
+const onlyInexact = ({ isSum }: FastCase, r: I32, x: I32, y: I32): I32 => {
+  const inRange = isSum ? i32.or(isWellNormal(r), isZero(r)) : isWellNormal(r);
+  return i32.and(inRange, i32.eqz(i32.or(isDenormal(x), isDenormal(y))));
+};
+
+/** As a DoubleOperation. */
+export interface SingleOperation {
+  readonly general: Routine & { result: 'i32' };
+  readonly compute: Binary;
 }
 
-/** Each: (i32, i32) -> i32 on bit patterns; exception flags are noted. */
+function binary(name: string, fast: FastCase): SingleOperation {
+  const general = routine(name, ['i32', 'i32'], 'i32', (b, x, y) => {
+    const r = b.let(i32.reinterpret(fast.compute(float(x), float(y))));
+    const csr = b.let(mxcsr());
+    b.if(i32.and(isPlainMode(csr), onlyInexact(fast, r, x, y)), () => {
+      const exact = fast.isExact(r, x, y);
+      b.if(i32.eqz(i32.and(csr, MXCSR.PE)), () => b.if(i32.eqz(exact), () => b.do(noteSseFlags, MXCSR.PE)));
+      b.return(r);
+    });
+    b.return(i32.wrap(i64.shr_u(call(softArithmetic, fast.operation, SINGLE, upper(x), upper(y)), 32n)));
+  });
+  return { general, compute: fast.compute };
+}
+
+/** Each a routine (i32, i32) -> i32 on bit patterns; exception flags are noted. */
 export const singleArithmetic = {
   add: binary(
     'singleAdd',

@@ -1,11 +1,11 @@
 import type { Routine } from '../../ir/body.js';
 import { routine } from '../../ir/body.js';
 import type { Callable, I32, V128 } from '../../ir/expr.js';
-import { call, i32, simd, v128 } from '../../ir/expr.js';
+import { call, simd, v128 } from '../../ir/expr.js';
 import { ZERO_VECTOR, and, lane32, lane64, repeated, vectorOf } from '../lane.js';
-import { doubleArithmetic, doubleSquareRoot } from './fast-double.js';
+import { doubleArithmetic, doubleSquareRoot, isStickyMode } from './fast-double.js';
 import { singleArithmetic, singleSquareRoot } from './fast-single.js';
-import { MXCSR, mxcsr } from './mxcsr.js';
+import { mxcsr } from './mxcsr.js';
 
 /** Packed arithmetic: lane by lane through the scalar routines, or all at once where no lane can raise a flag. */
 type On32 = Callable & { result: 'i32' };
@@ -47,9 +47,6 @@ function allPlain(shape: Shape, result: V128, operands: readonly V128[]): I32 {
   return v128.test('i32x4.all_true', checks);
 }
 
-/** Round to nearest, and PE masked and set already. */
-const isStickyMode = (csr: I32): I32 => i32.eq(i32.and(csr, MXCSR.RC | MXCSR.PM | MXCSR.PE), MXCSR.PM | MXCSR.PE);
-
 function arithmetic(shape: Shape, op: string, lane: On32 | On64, operandCount: 1 | 2): OnVector {
   const params = operandCount === 1 ? (['v128'] as const) : (['v128', 'v128'] as const);
   return routine(`packed.${lane.name}`, params, 'v128', (b, ...operands) => {
@@ -71,17 +68,17 @@ function lanes(shape: Shape, operands: readonly V128[], lane: On32 | On64): V128
 
 export const packedArithmetic = {
   single: {
-    add: arithmetic(SINGLES, 'add', singleArithmetic.add, 2),
-    sub: arithmetic(SINGLES, 'sub', singleArithmetic.sub, 2),
-    mul: arithmetic(SINGLES, 'mul', singleArithmetic.mul, 2),
-    div: arithmetic(SINGLES, 'div', singleArithmetic.div, 2),
+    add: arithmetic(SINGLES, 'add', singleArithmetic.add.general, 2),
+    sub: arithmetic(SINGLES, 'sub', singleArithmetic.sub.general, 2),
+    mul: arithmetic(SINGLES, 'mul', singleArithmetic.mul.general, 2),
+    div: arithmetic(SINGLES, 'div', singleArithmetic.div.general, 2),
     sqrt: arithmetic(SINGLES, 'sqrt', singleSquareRoot, 1),
   },
   double: {
-    add: arithmetic(DOUBLES, 'add', doubleArithmetic.add, 2),
-    sub: arithmetic(DOUBLES, 'sub', doubleArithmetic.sub, 2),
-    mul: arithmetic(DOUBLES, 'mul', doubleArithmetic.mul, 2),
-    div: arithmetic(DOUBLES, 'div', doubleArithmetic.div, 2),
+    add: arithmetic(DOUBLES, 'add', doubleArithmetic.add.general, 2),
+    sub: arithmetic(DOUBLES, 'sub', doubleArithmetic.sub.general, 2),
+    mul: arithmetic(DOUBLES, 'mul', doubleArithmetic.mul.general, 2),
+    div: arithmetic(DOUBLES, 'div', doubleArithmetic.div.general, 2),
     sqrt: arithmetic(DOUBLES, 'sqrt', doubleSquareRoot, 1),
   },
 } as const;
