@@ -169,7 +169,18 @@ export class GuestMachine {
       this.#markSeen = null;
       this.#console.forget();
       this.#parts.control.flush();
+      void this.#finishStates();
     }
+  }
+
+  /** While the guest stands still: what it leaves unwritten would be lost with the process. */
+  async #finishStates(): Promise<void> {
+    const { control, services } = this.#parts;
+    while (!this.#running && !this.#closed && control.isEncodingState) {
+      await services.pause(0);
+      control.work();
+    }
+    if (!this.#running && !this.#closed) control.flush();
   }
 
   async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
@@ -200,6 +211,7 @@ export class GuestMachine {
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
       this.#enforceLimits();
+      control.work();
       const now = services.monotonicMs();
       if (now - lastFlush >= FLUSH_MS) {
         control.flush();
@@ -255,6 +267,7 @@ export class GuestMachine {
     const reason = options.reason ?? '';
     const { id, name, file } = this.#parts.start({ name: options.name, reason });
     this.#parts.events.emit('recording', { state: 'started', name, file, reason });
+    void this.#finishStates();
     return id;
   }
 

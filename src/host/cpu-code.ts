@@ -2,9 +2,9 @@ import v8 from 'node:v8';
 import type { CpuCode } from '../cpu/code.js';
 import { BackgroundCompiler } from './background-compiler.js';
 import { generateCpuCode } from './cpu-model.js';
+import { workerFile } from './worker-file.js';
 
-/** Null when this runs from its TypeScript sources, which a thread would have to translate for itself. */
-const REGION_WORKER = import.meta.url.endsWith('.js') ? new URL('./region-worker.js', import.meta.url) : null;
+const REGION_WORKER = workerFile(new URL('./region-worker.js', import.meta.url));
 
 let compiled: CpuCode | null = null;
 

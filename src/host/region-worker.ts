@@ -1,19 +1,9 @@
-/** Thread that compiles regions: takes RegionRequests, answers with RegionAnswers in the same order. */
-import { workerData } from 'node:worker_threads';
+/** Thread that compiles regions: RegionJob to CompiledRegion. */
+import type { CompiledRegion } from '../cpu/region/region-compiler.js';
 import { compileRegion } from '../cpu/region/region-compiler.js';
-import type { RegionAnswer, RegionRequest, RegionWorkerData } from './background-compiler.js';
+import type { RegionJob } from '../cpu/region/region-job.js';
 import { generateCpuCode } from './cpu-model.js';
+import { serveRequests } from './worker-channel.js';
 
-const { port, answered } = workerData as RegionWorkerData;
 const { regionCode } = generateCpuCode();
-
-port.on('message', ({ id, job }: RegionRequest) => {
-  let answer: RegionAnswer;
-  try {
-    answer = { id, region: compileRegion(job, regionCode) };
-  } catch (error) {
-    answer = { id, problem: error instanceof Error ? (error.stack ?? error.message) : String(error) };
-  }
-  port.postMessage(answer);
-  Atomics.add(answered, 0, 1);
-});
+serveRequests<RegionJob, CompiledRegion>((job) => compileRegion(job, regionCode));

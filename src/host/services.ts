@@ -5,6 +5,7 @@ import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
 import { AuditFile } from './audit-file.js';
+import { BackgroundCompressor } from './background-compressor.js';
 import { createBlockCodec } from './block-codec.js';
 import { cpuCode } from './cpu-code.js';
 import { createSigner, createVerifier } from './signing.js';
@@ -15,6 +16,7 @@ import { Pacer } from './pacing.js';
 import { createHashing } from './hashing.js';
 import { ReelFileSink } from './reel-file-sink.js';
 import { ReelFileSource } from './reel-file-source.js';
+import { workerFile } from './worker-file.js';
 
 function readFile(path: string): Uint8Array<ArrayBuffer> {
   try {
@@ -28,14 +30,17 @@ function readFile(path: string): Uint8Array<ArrayBuffer> {
   }
 }
 
+const COMPRESSION_WORKER = workerFile(new URL('./compression-worker.js', import.meta.url));
+
 let services: Promise<HostServices> | null = null;
 
 async function create(): Promise<HostServices> {
   const codec = await createBlockCodec();
+  const immediate = immediateCompressor(codec);
   return {
     hashing: createHashing(),
     codec,
-    compressor: immediateCompressor(codec),
+    compressor: COMPRESSION_WORKER === null ? immediate : new BackgroundCompressor(COMPRESSION_WORKER, immediate),
     cpuCode,
     readFile,
     readText: readTextFile,

@@ -22,11 +22,15 @@ export interface BlockCodec {
  */
 export interface BlockCompressor {
   compress(block: Uint8Array, level: number, done: (frame: Uint8Array | null) => void): void;
+  /** Calls `done` for what has been done meanwhile. */
+  poll(): void;
+  /** Waits until all is done. */
+  drain(): void;
 }
 
 /** The compressor that is done when it returns. */
 export function immediateCompressor(codec: BlockCodec): BlockCompressor {
-  return { compress: (block, level, done) => done(codec.compress(block, level)) };
+  return { compress: (block, level, done) => done(codec.compress(block, level)), poll: () => {}, drain: () => {} };
 }
 
 export function damagedFrame(message: string, cause?: unknown): CodedError {

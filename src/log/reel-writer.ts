@@ -6,7 +6,7 @@ import type { Tick } from '../core/clock.js';
 import type { BlockCompressor } from './block-codec.js';
 import { CHAIN_ATTACHMENT, CHAIN_MEDIA_TYPE, HashChain } from './chain.js';
 import { Channels } from './channels.js';
-import { ChunkBuilder, type BuiltChunk } from './chunk-builder.js';
+import { ChunkBuilder, MAX_PAYLOAD_BYTES, type BuiltChunk } from './chunk-builder.js';
 import { encodeEntry, ENTRY_KINDS, topicOfEntry, topicText, type LogEntry } from './entries.js';
 import { FORMAT_VERSION, type End, type ReelMeta } from './meta.js';
 import { ReelFile, type ReelSink } from './reel-file.js';
@@ -26,6 +26,10 @@ export interface ReelWriterOptions {
 /** A state waits as the generator of its messages, so that encoding it is spread over flushes. */
 type Pending = PendingMessage | { readonly state: Generator<PendingMessage>; readonly bytes: number };
 
+/** Chunks of a state that may be under way to the compressor: it, not memory, sets the pace. */
+const MAX_STATE_CHUNKS = 4;
+/** Of one work(). */
+const PIECE_EFFORT = MAX_PAYLOAD_BYTES / 2;
 /** Messages already in chunks that the queue may hold before it is moved up. */
 const KEPT_TAKEN = 4096;
 
@@ -48,6 +52,12 @@ export class ReelWriter {
   readonly #queue: Pending[] = [];
   #taken = 0;
   readonly #inFlight: ChunkInFlight[] = [];
+  /** States in the queue. */
+  #states = 0;
+  /** The messages of a state end where the queue's first message begins. */
+  #hasStateEnded = false;
+  /** Of the chunk that is being filled. */
+  #payloadBytes = 0;
   #backlogBytes = 0;
   #sequence = 0;
   #tick: Tick;
@@ -113,6 +123,7 @@ export class ReelWriter {
     const bytes = stateBytes(sections);
     if (this.#failure !== undefined) return;
     this.#queue.push({ state: stateMessages(kind, tick, sections, this.#options.hashing), bytes });
+    this.#states++;
     this.#backlogBytes += bytes;
   }
 
@@ -126,15 +137,44 @@ export class ReelWriter {
   }
 
   /**
-   * Makes chunks of what is queued and writes those that are compressed; the last chunk may be small. `maxChunks`
-   * bounds the work of this call, for a state that is being encoded between slices. Throws HOST_IO when the sink
-   * failed, once; what it took before stays recoverable.
+   * Makes chunks of all that is queued and writes those that are compressed; the last chunk may be small. Throws HOST_IO
+   * when the sink failed, once; what it took before stays recoverable.
    */
-  flush(maxChunks = Infinity): void {
+  flush(): void {
     this.#attempt(() => {
-      for (let built = 0; built < maxChunks && this.#buildChunk(); built++);
+      while (this.#fillChunk(Infinity));
       this.#drain();
     });
+    this.#throwFailure();
+  }
+
+  /** True while a state is being encoded, a piece with each work(). */
+  get isEncodingState(): boolean {
+    return this.#states > 0;
+  }
+
+  /**
+   * Encodes the next piece of a state and writes what is compressed; milliseconds at most. The first call writes the
+   * file's head only, so that a sink that fails shows at once. Throws as flush().
+   */
+  work(): void {
+    this.#options.compressor.poll();
+    this.#attempt(() => {
+      const hasHead = this.#file.bytesWritten > 0;
+      if (hasHead && this.#states > 0 && this.#inFlight.length < MAX_STATE_CHUNKS) this.#fillChunk(PIECE_EFFORT);
+      this.#drain();
+    });
+    this.#throwFailure();
+  }
+
+  /** Writes everything, and waits for it. Throws as flush(). */
+  settle(): void {
+    this.flush();
+    this.#options.compressor.drain();
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
     if (this.#failure === undefined || this.#isFailureThrown) return;
     this.#isFailureThrown = true;
     throw this.#failure;
@@ -163,29 +203,50 @@ export class ReelWriter {
       }
       this.#backlogBytes -= head.bytes;
       this.#taken++;
+      this.#states--;
+      this.#hasStateEnded = true;
     }
     this.#queue.length = 0;
     this.#taken = 0;
     return undefined;
   }
 
-  /** Cuts one chunk from the queue and starts compressing it; false if nothing is queued. */
-  #buildChunk(): boolean {
-    let message = this.#peek();
-    if (message === undefined) return false;
-    let payloadBytes = 0;
-    while (message !== undefined && this.#builder.fits(message.topic, message.payload.length)) {
+  /**
+   * Fills the chunk at hand from the queue until `maxEffort` is exceeded. True when it was full, or the queue or a state ended,
+   * and is on its way; so where the chunks of a state end does not depend on the pace.
+   */
+  #fillChunk(maxEffort: number): boolean {
+    for (let effort = 0; ;) {
+      const message = this.#peek();
+      const isCut = this.#hasStateEnded;
+      this.#hasStateEnded = false;
+      if (message === undefined || isCut) {
+        if (!this.#builder.isEmpty) {
+          this.#sealChunk();
+          return true;
+        }
+        if (message === undefined) return false;
+      }
+      if (!this.#builder.fits(message.topic, message.payload.length)) {
+        this.#sealChunk();
+        return true;
+      }
+      if (effort > maxEffort) return false;
+      effort += message.effort ?? 0;
       this.#builder.add(message.topic, message.tick, message.sequence, message.payload);
-      payloadBytes += message.payload.length;
+      this.#payloadBytes += message.payload.length;
       this.#taken++;
-      message = this.#peek();
+      if (this.#taken > KEPT_TAKEN) {
+        this.#queue.splice(0, this.#taken);
+        this.#taken = 0;
+      }
     }
-    if (this.#taken > KEPT_TAKEN) {
-      this.#queue.splice(0, this.#taken);
-      this.#taken = 0;
-    }
+  }
+
+  #sealChunk(): void {
     const chunk = this.#builder.seal();
-    this.#backlogBytes += chunk.content.length - payloadBytes;
+    this.#backlogBytes += chunk.content.length - this.#payloadBytes;
+    this.#payloadBytes = 0;
     const inFlight: ChunkInFlight = { chunk, frame: undefined };
     this.#inFlight.push(inFlight);
     this.#options.compressor.compress(chunk.content, this.#options.level ?? 3, (frame) => {
@@ -193,7 +254,6 @@ export class ReelWriter {
       // Called later, from a worker: there is no flush on the stack that would write it.
       this.#attempt(() => this.#drain());
     });
-    return true;
   }
 
   /** Writes the chunks that are compressed, in order, and after the last one what closes the file. */
@@ -207,7 +267,7 @@ export class ReelWriter {
       this.#file.addChunk(chunk, frame ?? null);
       this.#backlogBytes -= chunk.content.length;
     }
-    if (!this.#isEnding || this.#inFlight.length > 0 || this.#peek() !== undefined) return;
+    if (!this.#isEnding || this.#inFlight.length > 0 || !this.#builder.isEmpty || this.#peek() !== undefined) return;
     const onFinished = this.#onFinished;
     if (onFinished === undefined) return;
     this.#onFinished = undefined;
@@ -228,6 +288,7 @@ export class ReelWriter {
       this.#queue.length = 0;
       this.#taken = 0;
       this.#inFlight.length = 0;
+      this.#states = 0;
       this.#backlogBytes = 0;
     }
   }

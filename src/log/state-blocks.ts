@@ -17,10 +17,15 @@ export interface PendingMessage {
   readonly tick: Tick;
   readonly sequence: number;
   readonly payload: Uint8Array;
+  /** Of a state, what making this took, in bytes that could have been copied meanwhile. */
+  readonly effort?: number;
 }
 
 /** Data bytes of one block of a bytes section: the flag goes in front. */
 const BLOCK_BYTES = MAX_PAYLOAD_BYTES - 1;
+
+/** Looking for zeros and hashing take their time even where nothing is stored. */
+const PAGES_EFFORT = MAX_PAYLOAD_BYTES;
 
 function* cut(bytes: Uint8Array): Generator<Uint8Array> {
   let at = 0;
@@ -50,12 +55,14 @@ export function* stateMessages(
   for (const section of sections) {
     const topic = topicText(`${kind}-block`, section.name);
     const blocks = 'pages' in section ? encodePages(section.pages, hashing, kind === 'checkpoint') : cut(section.bytes);
+    const minimum = 'pages' in section ? PAGES_EFFORT : 0;
     let sequence = 0;
     let next = blocks.next();
     while (next.done !== true) {
       const data = next.value;
       next = blocks.next();
-      yield { topic, tick, sequence: sequence++, payload: payload.encode({ last: next.done === true, data }) };
+      const effort = Math.max(data.length, minimum);
+      yield { topic, tick, sequence: sequence++, payload: payload.encode({ last: next.done === true, data }), effort };
     }
   }
 }

@@ -9,6 +9,7 @@ import { readState, writeState } from '../core/state.js';
 import type { TimerQueue } from '../core/timers.js';
 import type { Cpu } from '../cpu/cpu.js';
 import { DIRTY } from '../cpu/memory/layout.js';
+import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import { FLAG } from '../isa/cpu-state.js';
 
 /** Why a machine cannot go on by itself. */
@@ -249,6 +250,13 @@ export class Machine {
   clearDirty(observer: number = DIRTY.DIGEST): void {
     this.cpu.physical.takeDirty(observer);
     this.cpu.memory.tlb.flushWrites();
+  }
+
+  /** RAM at this boundary, to be read while the machine goes on. */
+  captureRam(): RamCapture {
+    const capture = this.cpu.physical.capture();
+    this.cpu.memory.tlb.flushWrites();
+    return capture;
   }
 
   get ramPages(): number {

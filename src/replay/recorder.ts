@@ -1,5 +1,6 @@
 import type { AskKind, GateBackend, InputKind, OutputKind } from '../core/input-gate.js';
 import type { Tick } from '../core/clock.js';
+import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { Mark } from '../log/meta.js';
 import type { ReelWriter } from '../log/reel-writer.js';
 import type { Machine } from '../machine/machine.js';
@@ -19,6 +20,8 @@ export class Recorder implements GateBackend {
   /** Of the machine, at the last digest. */
   #idleTicks: Tick;
   #digestWanted = false;
+  /** RAM of the states; those that are written have closed themselves. */
+  readonly #captures = new Set<RamCapture>();
   readonly #output: { kind: OutputKind; channel: number; bytes: number[] } = { kind: 'serial', channel: 0, bytes: [] };
 
   constructor(
@@ -30,8 +33,10 @@ export class Recorder implements GateBackend {
     this.startTick = machine.tick;
     this.#nextDigest = this.startTick + DIGEST_INTERVAL_TICKS;
     this.#idleTicks = machine.idleTicks;
-    const extra = standing === null ? [] : [{ name: STANDING_SECTION, bytes: standing }];
-    writer.appendState('snapshot', this.startTick, [...stateSections(machine), ...extra]);
+    const { sections, ram } = stateSections(machine);
+    if (standing !== null) sections.push({ name: STANDING_SECTION, bytes: standing });
+    this.#captures.add(ram);
+    writer.appendState('snapshot', this.startTick, sections);
     machine.clearDirty();
     machine.gate.attach(this);
   }
@@ -76,7 +81,9 @@ export class Recorder implements GateBackend {
 
   checkpoint(): void {
     this.#flushOutput();
-    this.writer.appendState('checkpoint', this.machine.tick, stateSections(this.machine));
+    const { sections, ram } = stateSections(this.machine);
+    this.#captures.add(ram);
+    this.writer.appendState('checkpoint', this.machine.tick, sections);
   }
 
   audit(record: Readonly<Record<string, unknown>>): void {
@@ -106,6 +113,11 @@ export class Recorder implements GateBackend {
     this.#nextDigest = tick + DIGEST_INTERVAL_TICKS;
     this.#idleTicks = idleTicks;
     this.writer.append(logDigest(this.machine));
+  }
+
+  /** Nothing more is written, whatever of it is there. */
+  release(): void {
+    for (const ram of this.#captures) ram.close();
   }
 
   /** Ends the recording at this boundary with a last digest; the machine goes on unrecorded. */

@@ -176,7 +176,8 @@ export class RecordingControl {
       },
     };
     this.#active = active;
-    this.#write(active, () => active.recorder.writer.flush());
+    // Whether the file can be written at all shows here; the snapshot follows piece by piece.
+    this.#write(active, () => active.recorder.writer.work());
     return active;
   }
 
@@ -188,7 +189,7 @@ export class RecordingControl {
     const active = this.#require();
     this.#write(active, () => {
       active.recorder.end(reason, by);
-      active.recorder.writer.flush();
+      active.recorder.writer.settle();
       active.sink.finish();
     });
     this.#release();
@@ -218,6 +219,7 @@ export class RecordingControl {
 
   #release(): void {
     const active = this.#require();
+    active.recorder.release();
     this.#active = null;
     this.options.session.detach();
     this.options.onEnded(active);
@@ -264,12 +266,29 @@ export class RecordingControl {
     this.#active?.recorder.mark(mark, tick);
   }
 
-  /** Hands what has gathered to the file; a failure ends the recording with what was written kept valid. */
+  /** A state is being written, a piece with each work(). */
+  get isEncodingState(): boolean {
+    return this.#active?.recorder.writer.isEncodingState ?? false;
+  }
+
+  /** Writes the next piece of a state; next to nothing when there is none. */
+  work(): void {
+    this.#attempt((writer) => writer.work());
+  }
+
+  /**
+   * Hands what has gathered to the file, unless it must wait for a state. A failure ends the recording with what was
+   * written kept valid.
+   */
   flush(): void {
+    this.#attempt((writer) => (writer.isEncodingState ? writer.work() : writer.flush()));
+  }
+
+  #attempt(work: (writer: ReelWriter) => void): void {
     const active = this.#active;
     if (active === null) return;
     try {
-      this.#write(active, () => active.recorder.writer.flush());
+      this.#write(active, () => work(active.recorder.writer));
     } catch (error) {
       // The listener was told.
       if (!(error instanceof CodedError)) throw error;
@@ -278,6 +297,7 @@ export class RecordingControl {
 
   /** The process ends without a clean end: the partial file stays for `reel recover`. */
   abandon(): void {
+    this.#active?.recorder.release();
     this.#active?.sink.abandon();
     this.#active = null;
   }

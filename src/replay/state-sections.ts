@@ -1,7 +1,7 @@
 import { CodedError } from '../base/errors.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.js';
 import { LAYOUT } from '../cpu/memory/layout.js';
-import { pagesOf } from '../log/pages.js';
+import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { StateSection } from '../log/state-blocks.js';
 import type { StateReference } from '../log/state-reader.js';
@@ -12,11 +12,10 @@ const RAM = 'ram';
 /** Name of the section of a snapshot that is no part of the machine: see standing.ts. All others are Machine.save()'s. */
 export const STANDING_SECTION = 'standing';
 
-/** The machine's state as sections for a recording: copies, so that the machine can go on. */
-export function stateSections(machine: Machine): StateSection[] {
-  const { physical } = machine.cpu;
-  const ram = physical.u8.slice(LAYOUT.ram, LAYOUT.ram + physical.ramBytes);
-  return [...machine.save().sections, { name: RAM, pages: pagesOf(ram) }];
+/** The machine's state as sections for a recording: the machine can go on meanwhile. */
+export function stateSections(machine: Machine): { readonly sections: StateSection[]; readonly ram: RamCapture } {
+  const ram = machine.captureRam();
+  return { sections: [...machine.save().sections, { name: RAM, pages: ram }], ram };
 }
 
 /**

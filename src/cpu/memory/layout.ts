@@ -29,7 +29,7 @@ export const LAYOUT = {
 } as const;
 
 /** Who watches for written pages; each has its own bit. */
-export const DIRTY = { DIGEST: 1, CHECKPOINT: 2 } as const;
+export const DIRTY = { DIGEST: 1, CAPTURE: 2 } as const;
 export const DIRTY_FOR_ALL = 0xff;
 
 export const LOOKUP_ENTRIES = 262144;

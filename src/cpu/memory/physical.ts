@@ -1,7 +1,8 @@
 import { assert } from '../../base/assert.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
 import type { MmioBus, Width } from '../../core/bus.js';
-import { DIRTY_FOR_ALL, LAYOUT, MAX_RAM_BYTES, PAGE_FLAG } from './layout.js';
+import { DIRTY, DIRTY_FOR_ALL, LAYOUT, MAX_RAM_BYTES, PAGE_FLAG } from './layout.js';
+import { RamCapture } from './ram-capture.js';
 
 /** A second place at which part of RAM (shadowed ROM) appears, e.g. the top of 4 GiB. */
 export interface Alias {
@@ -40,6 +41,7 @@ export class PhysicalMemory {
   onFlaggedWrite: (host: number, bytes: number) => void = () => {};
   /** A page gained a flag: fast write mappings to it must go. */
   onFlagged: (physicalPage: number) => void = () => {};
+  readonly #captures = new Set<RamCapture>();
   #aliases: Alias[] = [];
   #a20Open = true;
 
@@ -97,8 +99,25 @@ export class PhysicalMemory {
     this.u8[LAYOUT.pageFlags + page] &= ~flag;
   }
 
+  /** The page at `host` is about to be written, now or for as long as write mappings to it last. */
   markDirty(host: number): void {
-    this.u8[LAYOUT.pageDirty + ((host - LAYOUT.ram) >>> PAGE_SHIFT)] = DIRTY_FOR_ALL;
+    this.#touch((host - LAYOUT.ram) >>> PAGE_SHIFT);
+  }
+  #touch(page: number): void {
+    const at = LAYOUT.pageDirty + page;
+    if (this.#captures.size > 0 && !(this.u8[at] & DIRTY.CAPTURE)) {
+      for (const capture of this.#captures) capture.save(page);
+    }
+    this.u8[at] = DIRTY_FOR_ALL;
+  }
+
+  /** RAM as it is now, to be read later. The caller flushes write mappings afterwards. */
+  capture(): RamCapture {
+    const count = this.ramBytes >>> PAGE_SHIFT;
+    for (let at = LAYOUT.pageDirty; at < LAYOUT.pageDirty + count; at++) this.u8[at] &= ~DIRTY.CAPTURE;
+    const capture = new RamCapture(this, (closed) => this.#captures.delete(closed));
+    this.#captures.add(capture);
+    return capture;
   }
 
   /** Pages written since the last call for the same observer, ascending. The caller flushes write mappings afterwards. */
@@ -135,8 +154,8 @@ export class PhysicalMemory {
     if (host === 0) return;
     const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
     if (this.flags(page) & PAGE_FLAG.ROM) return;
+    this.#touch(page);
     this.view.setUint32(host, value, true);
-    this.u8[LAYOUT.pageDirty + page] = DIRTY_FOR_ALL;
     if (this.flags(page) & PAGE_FLAG.CODE) this.onFlaggedWrite(host, 4);
   }
 
@@ -166,8 +185,8 @@ export class PhysicalMemory {
         const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
         const flags = this.flags(page);
         if (force || !(flags & PAGE_FLAG.ROM)) {
+          this.#touch(page);
           this.u8.set(bytes.subarray(i, i + run), host);
-          this.u8[LAYOUT.pageDirty + page] = DIRTY_FOR_ALL;
           if (flags & (PAGE_FLAG.CODE | PAGE_FLAG.TABLE)) this.onFlaggedWrite(host, run);
         }
       }

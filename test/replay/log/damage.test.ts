@@ -73,8 +73,9 @@ describe('a recording that was cut off', () => {
       expect(saved).toBeGreaterThanOrEqual(before);
       before = saved;
     }
-    // Every flush was a point to recover to: after the snapshot, then after 2, 4, 6, 8 entries and the end.
-    expect([...checked.values()]).toEqual([0, 2, 4, 6, 8, 9]);
+    // Every flush was a point to recover to, and so is the end of a state: after the snapshot, then after 2, 4, 6, 8
+    // entries and the end, and after the checkpoint.
+    expect([...checked.values()]).toEqual([0, 2, 4, 5, 6, 8, 9]);
   });
 
   it('is refused by the reader, wherever it was cut', () => {

@@ -1,0 +1,49 @@
+import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
+import type { PhysicalMemory } from './physical.js';
+
+/**
+ * RAM as it was at one boundary, read while the guest goes on: a page is copied when it is about to be written for the
+ * first time, the others are read where they lie. Holds at most one copy of RAM, and less and less as it is read.
+ */
+export class RamCapture {
+  readonly pageCount: number;
+  readonly #saved = new Map<number, Uint8Array>();
+  /** Pages below have been read for the last time. */
+  #first = 0;
+
+  constructor(
+    private readonly physical: PhysicalMemory,
+    private readonly onClosed: (capture: RamCapture) => void,
+  ) {
+    this.pageCount = physical.ramBytes >>> PAGE_SHIFT;
+  }
+
+  /** The page at the boundary; valid until the guest runs on. */
+  page(index: number): Uint8Array {
+    return this.#saved.get(index) ?? this.physical.page(index);
+  }
+
+  /** The page is about to be written. */
+  save(index: number): void {
+    if (index >= this.#first && !this.#saved.has(index)) this.#saved.set(index, this.physical.page(index).slice());
+  }
+
+  /** Pages below `first` are not needed any more. */
+  forget(first: number): void {
+    for (const index of this.#saved.keys()) if (index < first) this.#saved.delete(index);
+    this.#first = first;
+    if (first >= this.pageCount) this.close();
+  }
+
+  /** Nobody reads on. */
+  close(): void {
+    this.#first = this.pageCount;
+    this.#saved.clear();
+    this.onClosed(this);
+  }
+
+  /** Of the copies. */
+  get bytes(): number {
+    return this.#saved.size * PAGE_SIZE;
+  }
+}
