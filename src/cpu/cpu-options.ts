@@ -21,6 +21,8 @@ export interface CpuOptions {
   readonly nsPerTick: number;
   /** Default 'all'; 'regions' compiles each block before it runs. */
   readonly tier?: Tier;
+  /** How often a block runs before it is compiled, where the tier does not say it well enough. */
+  readonly hotRuns?: number;
   readonly cpuid: CpuidConfig;
   /** INTA cycle: vector of the pending external interrupt. */
   readonly acknowledge: () => number;

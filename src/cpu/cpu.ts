@@ -64,7 +64,7 @@ export class Cpu implements Clock {
     });
     this.memory = new GuestMemory(this.physical, walker);
     const { opcodes: _opcodes, interpreter, module } = options.code;
-    const hotRuns = HOT_RUNS[options.tier ?? 'all'];
+    const hotRuns = options.hotRuns ?? HOT_RUNS[options.tier ?? 'all'];
     const jumps = new JumpCache(this.physical);
     this.#blocks = new BlockCache({
       physical: this.physical,

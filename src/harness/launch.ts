@@ -41,6 +41,8 @@ export interface LiveOptions {
   readonly pacing?: boolean;
   /** Cuts execution every n ticks: changes nothing the guest can see. */
   readonly sliceTicks?: number;
+  /** Recordings have a digest at least every n ticks that the CPU runs, 50 million unless given: a finer net, larger files. */
+  readonly digestTicks?: number;
   /** Engines to run on: changes nothing the guest can see either. Default `all`. */
   readonly tier?: Tier;
   /** The boot disk's image, needed when going live reads blocks that the recording has not. */
@@ -60,8 +62,8 @@ export interface MachineOptions extends LiveOptions {
   readonly nsPerTick?: number;
 }
 
-/** About 5 ms of guest instructions between looks at the host. */
-const DEFAULT_SLICE_TICKS = 1_000_000;
+/** A few milliseconds of guest instructions between looks at the host. */
+const DEFAULT_SLICE_TICKS = 4_000_000;
 const DEFAULT_OUT_DIR = 'recordings';
 
 interface Image {
@@ -174,6 +176,7 @@ export function launch(request: LaunchRequest): GuestMachine {
       return encodeStanding({ counters: gatekeeper.counters.state, tokenSha256, ...control.taken });
     },
     ...(parent === undefined ? {} : { parent }),
+    ...(options.digestTicks === undefined ? {} : { digestTicks: options.digestTicks }),
     ...(options.signingKey === undefined
       ? {}
       : { signer: services.createSigner(services.readText(options.signingKey), options.signingKey) }),

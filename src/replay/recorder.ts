@@ -4,11 +4,18 @@ import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { Mark } from '../log/meta.js';
 import type { ReelWriter } from '../log/reel-writer.js';
 import type { Machine } from '../machine/machine.js';
-import { DIGEST_INTERVAL_TICKS, logDigest } from './digests.js';
+import { logDigest } from './digests.js';
 import { STANDING_SECTION, stateSections } from './state-sections.js';
 
 /** Output bytes gathered into one entry. */
 const OUTPUT_BYTES = 1024;
+
+export interface RecorderOptions {
+  /** The run's standing, encoded; null for none. */
+  readonly standing: Uint8Array | null;
+  /** See DIGEST_INTERVAL_TICKS. */
+  readonly digestTicks: Tick;
+}
 
 /**
  * Keeps a live machine's inputs, answers and marks in a recording. Created at the boundary where the recording starts;
@@ -27,13 +34,13 @@ export class Recorder implements GateBackend {
   constructor(
     private readonly machine: Machine,
     readonly writer: ReelWriter,
-    /** The run's standing, encoded; null for none. */
-    standing: Uint8Array | null = null,
+    private readonly options: RecorderOptions,
   ) {
     this.startTick = machine.tick;
-    this.#nextDigest = this.startTick + DIGEST_INTERVAL_TICKS;
+    this.#nextDigest = this.startTick + this.options.digestTicks;
     this.#idleTicks = machine.idleTicks;
     const { sections, ram } = stateSections(machine);
+    const { standing } = options;
     if (standing !== null) sections.push({ name: STANDING_SECTION, bytes: standing });
     this.#captures.add(ram);
     writer.appendState('snapshot', this.startTick, sections);
@@ -110,7 +117,7 @@ export class Recorder implements GateBackend {
     }
     this.#flushOutput();
     this.#digestWanted = false;
-    this.#nextDigest = tick + DIGEST_INTERVAL_TICKS;
+    this.#nextDigest = tick + this.options.digestTicks;
     this.#idleTicks = idleTicks;
     this.writer.append(logDigest(this.machine));
   }

@@ -7,6 +7,7 @@ import type { ReelSink } from '../log/reel-file.js';
 import type { Signer } from '../log/signature.js';
 import { ReelWriter } from '../log/reel-writer.js';
 import type { LiveSession } from './live-session.js';
+import { DIGEST_INTERVAL_TICKS } from './digests.js';
 import { Recorder } from './recorder.js';
 
 /** A recording's file while it is written. */
@@ -32,6 +33,8 @@ export interface RecordingControlOptions {
   /** Set when this run went live from a replay. */
   readonly parent?: ParentReference;
   readonly signer?: Signer;
+  /** See DIGEST_INTERVAL_TICKS. */
+  readonly digestTicks?: Tick;
   /** Numbers of recordings and phases that are taken already. */
   readonly taken?: { readonly recordings: number; readonly phases: number };
   /** The run's standing, encoded, for each snapshot; see standing.ts. */
@@ -157,7 +160,10 @@ export class RecordingControl {
         ...(options.parent === undefined ? {} : { parent: options.parent }),
       },
     });
-    const recorder = new Recorder(session.machine, writer, options.standing?.() ?? null);
+    const recorder = new Recorder(session.machine, writer, {
+      standing: options.standing?.() ?? null,
+      digestTicks: options.digestTicks ?? DIGEST_INTERVAL_TICKS,
+    });
     session.attach(recorder);
     const active: Active = {
       id,

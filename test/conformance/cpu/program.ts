@@ -67,7 +67,7 @@ export class TestMachine {
   readonly device = new Uint8Array(0x2000);
   deviceReads = 0;
 
-  constructor(tier: Tier = 'interpreter') {
+  constructor(tier: Tier = 'interpreter', hotRuns?: number) {
     const mmio = new MmioBus();
     mmio.map('test memory', AT.device, this.device.length, {
       read: (offset, width) => {
@@ -83,6 +83,7 @@ export class TestMachine {
     this.cpu = new Cpu({
       code: cpuCode(),
       tier,
+      ...(hotRuns === undefined ? {} : { hotRuns }),
       ramBytes: RAM_BYTES,
       mmio,
       nsPerTick: 4,
