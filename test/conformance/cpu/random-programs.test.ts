@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { TestMachine, execute, xorshift } from './program.js';
 import { randomProgram } from './random-programs.js';
 
-const PROGRAMS = Number(process.env.RANDOM_PROGRAMS ?? 150);
+const PROGRAMS = Number(process.env.RANDOM_PROGRAMS ?? 25);
 const FIRST = Number(process.env.RANDOM_PROGRAMS_FROM ?? 1);
 /** From "each block by itself" to regions of whole functions and nested loops. */
 const HOT_RUNS = [1, 3, 9];
