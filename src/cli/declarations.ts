@@ -77,6 +77,19 @@ const DISPLAY: OptionDeclaration = {
   help: '`text` writes the text screen at the end, and draws it live on a terminal that the serial port does not use; `none`',
 };
 
+const PROFILE_OPTIONS: readonly OptionDeclaration[] = [
+  {
+    name: 'profile',
+    argument: 'file',
+    help: 'sample where guest time goes: `*.cpuprofile` for Chrome, VS Code and speedscope, other names for collapsed stacks, whose unit is the tick',
+  },
+  {
+    name: 'symbols',
+    argument: 'file',
+    help: 'names for the profile: System.map, the output of `nm`, or an ELF file',
+  },
+];
+
 const LIVE_NOTES = [
   'Ctrl-A x ends the machine, Ctrl-A h lists the keys, Ctrl-A Ctrl-A sends Ctrl-A. The first SIGINT, SIGTERM or SIGHUP ends a recording cleanly; the second kills.',
 ];
@@ -111,6 +124,7 @@ export const VERBS = [
         help: "start of the guest's calendar: `base=utc` for now, or `base=2026-01-31T12:00:00`, which is UTC",
       },
       { name: 'epoch', argument: 'time', help: 'the same as seconds since 1970 or as ISO 8601 time' },
+      ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
   },
@@ -129,6 +143,7 @@ export const VERBS = [
       DISPLAY,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
       { name: 'image', argument: 'file', help: 'boot image of the machine, for going live' },
+      ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
   },

@@ -2,6 +2,7 @@ import type { MachineEvents } from '../harness/machine-events.js';
 import type { LiveOptions, MachineOptions } from '../harness/launch.js';
 import type { StopReason, Until } from '../harness/guest-machine.js';
 import type { ReplayProgress, Verification } from '../harness/recording.js';
+import type { Profile } from '../harness/profile.js';
 import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
 import type { ReelReader } from '../log/reel-reader.js';
 
@@ -19,6 +20,7 @@ export interface LiveMachine {
   stopRecording(): Promise<string>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): unknown;
+  startProfile(): Profile;
   close(): Promise<void>;
 }
 
@@ -29,6 +31,7 @@ export interface FollowedReplay {
   screenText(): string;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   goLive(options?: LiveOptions): Promise<LiveMachine>;
+  startProfile(): Profile;
   close(): Promise<void>;
 }
 

@@ -1,8 +1,9 @@
 import type { LiveOptions as MachineOptions } from '../harness/launch.js';
+import type { ProfileVerbOptions } from './profile-file.js';
 import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
 
 /** The options of a live machine as commander gives them. */
-export interface LiveVerbOptions {
+export interface LiveVerbOptions extends ProfileVerbOptions {
   readonly policy?: string;
   readonly out?: string;
   readonly record?: string;

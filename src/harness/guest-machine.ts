@@ -7,6 +7,8 @@ import type { Pc } from '../machine/pc.js';
 import type { LiveSession } from '../replay/live-session.js';
 import type { ActiveRecording, RecordingControl } from '../replay/recording-control.js';
 import { SerialConsole } from './console.js';
+import type { ProfileOptions } from './profile.js';
+import { Profile } from './profile.js';
 import type { MachineEvents } from './machine-events.js';
 import type { Events } from './events.js';
 import { readLinearMemory, registersOf } from './inspect.js';
@@ -66,6 +68,8 @@ export interface GuestMachineParts {
 
 /** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
 const FLUSH_MS = 200;
+/** Of each turn, for writing a state: the guest must not wait long, nor must whoever may lose the recording. */
+const STATE_MS = 6;
 /** The event loop gets its turn this often. */
 const YIELD_MS = 20;
 /** The screen is looked at this often. */
@@ -76,6 +80,7 @@ export class GuestMachine {
   readonly #parts: GuestMachineParts;
   readonly #console: SerialConsole;
   #markSeen: ((label: string) => void) | null = null;
+  #profile: Profile | null = null;
   #closed = false;
   #running = false;
 
@@ -156,6 +161,11 @@ export class GuestMachine {
     this.#parts.setPolicy(text);
   }
 
+  /** Samples from here on where guest time goes. The guest cannot tell. */
+  startProfile(options: ProfileOptions = {}): Profile {
+    return (this.#profile = new Profile(this.#parts.pc, options));
+  }
+
   // ---- execution
   async run(options: RunOptions = {}): Promise<StopReason> {
     if (this.#closed) throw new CodedError('STATE', 'the machine is closed');
@@ -207,11 +217,14 @@ export class GuestMachine {
         nextScreen += SCREEN_TICKS;
       }
       if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
-      const end = Math.min(until.ticks ?? Infinity, this.tick + this.#parts.sliceTicks, control.endTick, nextScreen);
+      const slice = Math.min(this.tick + this.#parts.sliceTicks, this.#profile?.due ?? Infinity);
+      const end = Math.min(until.ticks ?? Infinity, slice, control.endTick, nextScreen);
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
+      this.#profile?.poll();
       this.#enforceLimits();
-      control.work();
+      const begun = services.monotonicMs();
+      while (control.work() && services.monotonicMs() - begun < STATE_MS);
       const now = services.monotonicMs();
       if (now - lastFlush >= FLUSH_MS) {
         control.flush();

@@ -6,6 +6,8 @@ import type { Divergence } from '../replay/divergence.js';
 import type { ReplaySession, ReplayStop } from '../replay/replay-session.js';
 import { standingAt } from '../replay/standing.js';
 import { SerialConsole } from './console.js';
+import type { ProfileOptions } from './profile.js';
+import { Profile } from './profile.js';
 import { inFile } from './in-file.js';
 import type { GuestMachine } from './guest-machine.js';
 import { readLinearMemory, registersOf } from './inspect.js';
@@ -40,6 +42,7 @@ export class Replay {
   readonly #parts: ReplayParts;
   readonly #console: SerialConsole;
   #gone = false;
+  #profile: Profile | null = null;
 
   constructor(parts: ReplayParts) {
     this.#parts = parts;
@@ -71,6 +74,10 @@ export class Replay {
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.listen(listener);
   }
+  /** Samples from here on where guest time goes. */
+  startProfile(options: ProfileOptions = {}): Profile {
+    return (this.#profile = new Profile(this.#parts.pc, options));
+  }
   /** For tests: cuts execution every n ticks. */
   set sliceTicks(ticks: number) {
     this.#parts.session.sliceTicks = ticks;
@@ -89,7 +96,11 @@ export class Replay {
     let step = session.sliceTicks;
     for (;;) {
       const begun = services.monotonicMs();
-      const stop = this.#step(Math.min(target, session.tick + step), until?.mark ?? null);
+      const stop = this.#step(
+        Math.min(target, session.tick + step, this.#profile?.due ?? Infinity),
+        until?.mark ?? null,
+      );
+      this.#profile?.poll();
       const tookMs = services.monotonicMs() - begun;
       switch (stop.kind) {
         case 'mark':

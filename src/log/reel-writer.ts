@@ -155,16 +155,22 @@ export class ReelWriter {
 
   /**
    * Encodes the next piece of a state and writes what is compressed; milliseconds at most. The first call writes the
-   * file's head only, so that a sink that fails shows at once. Throws as flush().
+   * file's head only, so that a sink that fails shows at once. False when there is nothing to do before the compressor
+   * has done its part. Throws as flush().
    */
-  work(): void {
+  work(): boolean {
     this.#options.compressor.poll();
+    let hasWorked = false;
     this.#attempt(() => {
       const hasHead = this.#file.bytesWritten > 0;
-      if (hasHead && this.#states > 0 && this.#inFlight.length < MAX_STATE_CHUNKS) this.#fillChunk(PIECE_EFFORT);
+      if (hasHead && this.#states > 0 && this.#inFlight.length < MAX_STATE_CHUNKS) {
+        this.#fillChunk(PIECE_EFFORT);
+        hasWorked = true;
+      }
       this.#drain();
     });
     this.#throwFailure();
+    return hasWorked;
   }
 
   /** Writes everything, and waits for it. Throws as flush(). */

@@ -277,9 +277,11 @@ export class RecordingControl {
     return this.#active?.recorder.writer.isEncodingState ?? false;
   }
 
-  /** Writes the next piece of a state; next to nothing when there is none. */
-  work(): void {
-    this.#attempt((writer) => writer.work());
+  /** Writes the next piece of a state; next to nothing when there is none. True when another can follow. */
+  work(): boolean {
+    let hasWorked = false;
+    this.#attempt((writer) => (hasWorked = writer.work()));
+    return hasWorked && this.isEncodingState;
   }
 
   /**
@@ -287,10 +289,10 @@ export class RecordingControl {
    * written kept valid.
    */
   flush(): void {
-    this.#attempt((writer) => (writer.isEncodingState ? writer.work() : writer.flush()));
+    this.#attempt((writer) => void (writer.isEncodingState ? writer.work() : writer.flush()));
   }
 
-  #attempt(work: (writer: ReelWriter) => void): void {
+  #attempt(work: (writer: ReelWriter) => unknown): void {
     const active = this.#active;
     if (active === null) return;
     try {

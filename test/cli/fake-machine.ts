@@ -55,6 +55,9 @@ export class FakeMachine implements LiveMachine {
   on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): void {
     this.#handlers.push({ name, handler: handler as (event: never) => void });
   }
+  startProfile(): never {
+    throw new Error('nobody asked for a profile');
+  }
   async close(): Promise<void> {
     this.done.push('close');
   }

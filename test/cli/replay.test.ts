@@ -42,6 +42,9 @@ class FakeReplay implements FollowedReplay {
     this.liveOptions = options;
     return this.live;
   }
+  startProfile(): never {
+    throw new Error('nobody asked for a profile');
+  }
   async close(): Promise<void> {}
 }
 

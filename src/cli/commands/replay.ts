@@ -7,6 +7,7 @@ import type { FollowedReplay } from '../library.js';
 import { runLive } from '../live.js';
 import { liveMachineOptions, parseConsole, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { printable } from '../output.js';
+import { ProfileFile } from '../profile-file.js';
 import { progressOf } from '../progress.js';
 import { withRecording } from '../with-recording.js';
 import { parseUntil, type ReplayUntil } from '../values.js';
@@ -57,13 +58,17 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
   if (live === null) checkLiveOnly(options);
   const targets = live ?? parseConsole(options, 'none');
   const until = parseUntil(options.until ?? 'end');
+  const profile = ProfileFile.of(options);
   return withRecording(context, file!, async (recording) => {
     const followed = await recording.replay();
     const serial = new SerialOutput(context.output, targets.serial);
     try {
+      profile?.begin(followed);
       serial.attach(followed);
       const code = await follow(context, followed, until);
       if (code === null && live !== null) {
+        // Of the replay: what follows is another run.
+        profile?.end();
         const machine = await followed.goLive({ ...liveMachineOptions(options), bootImage: options.image });
         context.output.message('reel: live');
         return await runLive(context, machine, live, serial);
@@ -71,6 +76,7 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
       if (targets.display === 'text') writeScreen(context.output, followed.screenText());
       return code ?? exitCodeOf('OK');
     } finally {
+      profile?.end();
       serial.close();
       await followed.close();
     }

@@ -3,6 +3,7 @@ import { SerialOutput } from '../console-output.js';
 import type { Command } from '../context.js';
 import { runLive } from '../live.js';
 import { liveMachineOptions, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
+import { ProfileFile } from '../profile-file.js';
 import { parseIcount, parseRtc, parseTime } from '../values.js';
 
 interface RunOptions extends LiveVerbOptions {
@@ -36,6 +37,7 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
       hint: 'give --kernel too',
     });
   }
+  const profile = ProfileFile.of(options);
   const machine = await context.library.createMachine({
     ...liveMachineOptions(options),
     bootImage,
@@ -53,5 +55,10 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     await machine.close();
     throw error;
   }
-  return runLive(context, machine, live, serial);
+  profile?.begin(machine);
+  try {
+    return await runLive(context, machine, live, serial);
+  } finally {
+    profile?.end();
+  }
 };
