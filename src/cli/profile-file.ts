@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs';
 import { CodedError } from '../base/errors.js';
 import type { Profile, ProfileNode } from '../harness/profile.js';
+import { readFile } from '../host/binary-file.js';
 import { OutputFile } from '../host/output-file.js';
 import { Symbols } from './symbols.js';
 
@@ -14,15 +14,8 @@ interface Profiled {
   startProfile(): Profile;
 }
 
-function readSymbols(path: string | undefined): Symbols {
-  if (path === undefined) return new Symbols([]);
-  try {
-    return Symbols.parse(new Uint8Array(readFileSync(path)), path);
-  } catch (cause) {
-    if (cause instanceof CodedError) throw cause;
-    throw new CodedError('HOST_IO', 'the file cannot be read', { where: path, cause });
-  }
-}
+const readSymbols = (path: string | undefined): Symbols =>
+  path === undefined ? new Symbols([]) : Symbols.parse(readFile(path), path);
 
 /** The file of --profile, made before anything runs. */
 export class ProfileFile {

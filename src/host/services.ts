@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
 import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
 import { AuditFile } from './audit-file.js';
+import { readFile } from './binary-file.js';
 import { BackgroundCompressor } from './background-compressor.js';
 import { createBlockCodec } from './block-codec.js';
 import { cpuCode } from './cpu-code.js';
@@ -17,18 +17,6 @@ import { createHashing } from './hashing.js';
 import { ReelFileSink } from './reel-file-sink.js';
 import { ReelFileSource } from './reel-file-source.js';
 import { workerFile } from './worker-file.js';
-
-function readFile(path: string): Uint8Array<ArrayBuffer> {
-  try {
-    return new Uint8Array(readFileSync(path));
-  } catch (cause) {
-    const missing = (cause as { code?: string }).code === 'ENOENT';
-    throw new CodedError('HOST_IO', missing ? 'there is no such file' : 'the file cannot be read', {
-      where: path,
-      cause,
-    });
-  }
-}
 
 const COMPRESSION_WORKER = workerFile(new URL('./compression-worker.js', import.meta.url));
 
