@@ -1,6 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
-import { CodedError } from '../base/errors.js';
 import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
 import { AuditFile } from './audit-file.js';
