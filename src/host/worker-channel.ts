@@ -14,7 +14,7 @@ interface Answered<A> {
 }
 
 /** Of a thread's heap for young objects: they live as long as one request. */
-const YOUNG_GENERATION_MB = 32;
+const YOUNG_GENERATION_MB = 24;
 
 /**
  * A thread that answers requests, started at the first one. Answers are taken when poll() or wait() is called, never from

@@ -45,5 +45,5 @@ export const DEFAULT_POLICY_DOCUMENT: PolicyDocument = {
 export const DEFAULT_POLICY_TEXT = layOutJson(DEFAULT_POLICY_DOCUMENT);
 
 export function defaultPolicy(): Policy {
-  return Policy.parse(DEFAULT_POLICY_TEXT, 'default policy');
+  return Policy.unchecked(DEFAULT_POLICY_DOCUMENT, DEFAULT_POLICY_TEXT, 'default policy');
 }

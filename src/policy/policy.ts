@@ -37,6 +37,11 @@ export class Policy {
     const json = checkDocument('policy', text, source);
     const document = json.value as PolicyDocument;
     checkMeaning(json, document);
+    return Policy.unchecked(document, text, source);
+  }
+
+  /** Of a document that is part of the program, and its text. Spares a start the compilation of the schema. */
+  static unchecked(document: PolicyDocument, text: string, source: string): Policy {
     const tokens = document.tokens ?? {};
     return new Policy(
       text,

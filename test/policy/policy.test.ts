@@ -194,6 +194,12 @@ describe('a policy text', () => {
     });
   });
 
+  it('that is built in is what its text says', () => {
+    const parsed = Policy.parse(DEFAULT_POLICY_TEXT, 'default policy');
+    expect(defaultPolicy()).toEqual(parsed);
+    expect(defaultPolicy().digest(hashing)).toBe(parsed.digest(hashing));
+  });
+
   it('is known by the SHA-256 of its very text', () => {
     const digest = defaultPolicy().digest(hashing);
     expect(digest).toMatch(/^[0-9a-f]{64}$/);

@@ -295,7 +295,8 @@ export class BlockCache {
   #next(): number {
     const at = this.#free;
     this.#free += RECORD_BYTES;
-    this.#u8.fill(0, at, this.#free);
+    const { i32 } = this.options.physical;
+    for (let word = at >> 2; word < this.#free >> 2; word++) i32[word] = 0;
     return at;
   }
 

@@ -113,12 +113,15 @@ export class Tlb {
       const [a, b] = [old, table].map((t) => this.physical.host(this.physical.gated(t)) >> 2);
       // Tables outside RAM have no entries that could have been used.
       if (a === 0 || b === 0) return;
-      const words = entryBytes / 4;
-      for (let entry = 0; entry < entries; entry++) {
-        const at = entry * words;
-        const same =
-          this.#i32[a + at] === this.#i32[b + at] && this.#i32[a + at + words - 1] === this.#i32[b + at + words - 1];
-        if (same) keep[i * entries + entry] = 1;
+      const words = this.#i32;
+      const first = i * entries;
+      if (entryBytes === 4) {
+        for (let at = 0; at < entries; at++) if (words[a + at] === words[b + at]) keep[first + at] = 1;
+        return;
+      }
+      for (let at = 0; at < entries; at++) {
+        const isSame = words[a + 2 * at] === words[b + 2 * at] && words[a + 2 * at + 1] === words[b + 2 * at + 1];
+        if (isSame) keep[first + at] = 1;
       }
     });
     this.#keepOnly(keep, pages);

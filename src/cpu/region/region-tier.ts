@@ -37,7 +37,7 @@ interface Region {
 }
 
 /** How often a block runs before it is compiled; 0 for never. */
-export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 20_000 };
+export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 16_000 };
 /** Code kept at a time; machine code takes a few times as much memory. */
 const MAX_LIVE_BYTES = 12 * MIB;
 /** A block that ran less often than this part of what makes one hot is not worth compiling along. */

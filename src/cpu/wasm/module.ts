@@ -1,7 +1,7 @@
 import { assert } from '../../base/assert.js';
-import type { HostFunction, Routine } from '../../isa/ir/body.js';
+import type { HostFunction, Routine, Stmt } from '../../isa/ir/body.js';
 import { Body } from '../../isa/ir/body.js';
-import type { Callable, ValType } from '../../isa/ir/expr.js';
+import type { Callable, Expr, ValType } from '../../isa/ir/expr.js';
 import { WasmBytes } from './binary.js';
 import { FunctionEncoder, VALTYPE_CODE } from './function.js';
 
@@ -189,20 +189,54 @@ class ModuleBuilder {
 }
 
 function forEachCallee(body: Body, visit: (callee: Callable) => void): void {
-  const walk = (value: unknown): void => {
-    if (Array.isArray(value)) {
-      for (const item of value) walk(item);
-      return;
-    }
-    if (typeof value !== 'object' || value === null) return;
-    const node = value as { callee?: Callable; kind?: string };
-    if (node.callee !== undefined) visit(node.callee);
-    for (const key of ['args', 'value', 'address', 'cond', 'then', 'else', 'body', 'index', 'to', 'from', 'count']) {
-      const child = (value as Record<string, unknown>)[key];
-      if (typeof child === 'object') walk(child);
+  const expression = (e: Expr): void => {
+    if (e.callee !== undefined) visit(e.callee);
+    for (const argument of e.args) expression(argument);
+  };
+  const statements = (list: readonly Stmt[]): void => {
+    for (const s of list) statement(s);
+  };
+  const statement = (s: Stmt): void => {
+    switch (s.kind) {
+      case 'set':
+        expression(s.value);
+        return;
+      case 'store':
+        expression(s.address);
+        expression(s.value);
+        return;
+      case 'call':
+        visit(s.callee);
+        for (const argument of s.args) expression(argument);
+        return;
+      case 'if':
+        expression(s.cond);
+        statements(s.then);
+        statements(s.else);
+        return;
+      case 'block':
+      case 'loop':
+        statements(s.body);
+        return;
+      case 'br':
+        if (s.cond !== null) expression(s.cond);
+        return;
+      case 'brTable':
+        expression(s.index);
+        return;
+      case 'return':
+        if (s.value !== null) expression(s.value);
+        return;
+      case 'memoryCopy':
+        for (const e of [s.to, s.from, s.count]) expression(e);
+        return;
+      case 'memoryFill':
+        for (const e of [s.to, s.value, s.count]) expression(e);
+        return;
+      case 'unreachable':
     }
   };
-  walk(body.statements);
+  statements(body.statements);
 }
 
 /** WebAssembly module with the given routines; it imports `env.memory` and the host functions used. */
