@@ -287,6 +287,58 @@ export interface Outcome {
   readonly ram: string;
 }
 
+/** Everything that one machine is goes over to another. */
+function transfer(from: TestMachine, to: TestMachine): void {
+  from.cpu.settle();
+  const state = new ByteWriter();
+  from.cpu.state.save(state);
+  const end = LAYOUT.ram + RAM_BYTES;
+  to.cpu.physical.u8.set(from.cpu.physical.u8.subarray(LAYOUT.ram, end), LAYOUT.ram);
+  const dirty = LAYOUT.pageDirty;
+  to.cpu.physical.u8.set(from.cpu.physical.u8.subarray(dirty, dirty + RAM_BYTES / 4096), dirty);
+  to.cpu.physical.a20 = from.cpu.physical.a20;
+  to.cpu.state.restore(new ByteReader(state.finish(), 'state'));
+  to.cpu.now = from.cpu.now;
+  to.cpu.shutdown = from.cpu.shutdown;
+  to.cpu.setInterrupt(from.cpu.interruptPending);
+  to.cpu.restored();
+  to.device.set(from.device);
+  to.deviceReads = from.deviceReads;
+  to.vector = from.vector;
+  to.output.splice(0, Infinity, ...from.output);
+}
+
+/** Runs a program on several machines by turns, each going on where the one before it was cut. */
+export function executeByTurns(machines: readonly TestMachine[], program: Program, draw: () => number): Outcome {
+  let m = machines[0];
+  m.load(program);
+  const events = Object.entries(program.events ?? {}).map(([tick, act]) => ({ tick: Number(tick), act }));
+  events.sort((a, b) => a.tick - b.tick);
+  const limit = program.limitTicks ?? DEFAULT_LIMIT_TICKS;
+  while (m.cpu.now < limit && !m.cpu.shutdown) {
+    const next = machines[draw() % machines.length];
+    if (next !== m) transfer(m, next);
+    m = next;
+    const due = Math.min(limit, m.cpu.now + 1 + (draw() % 400));
+    if (advance(m, events, due)) break;
+  }
+  return outcome(m);
+}
+
+/** Runs to `due`; true when the CPU is halted with nothing to come. */
+function advance(m: TestMachine, events: { tick: number; act: (m: TestMachine) => void }[], due: number): boolean {
+  const { cpu } = m;
+  while (cpu.now < due && !cpu.shutdown) {
+    while (events.length > 0 && events[0].tick <= cpu.now) events.shift()!.act(m);
+    const next = events.length > 0 ? events[0].tick : Infinity;
+    cpu.takeInterrupt();
+    if (!cpu.halted) cpu.run(Math.min(due, next));
+    else if (next === Infinity) return true;
+    else cpu.now = Math.min(next, due);
+  }
+  return false;
+}
+
 /** Runs to the end: halted with nothing to come, shut down, or the limit. */
 export function execute(m: TestMachine, program: Program, slicing: Slicing | null): Outcome {
   const { cpu } = m;
@@ -306,6 +358,11 @@ export function execute(m: TestMachine, program: Program, slicing: Slicing | nul
       slicing?.atCut?.(m);
     }
   }
+  return outcome(m);
+}
+
+function outcome(m: TestMachine): Outcome {
+  const { cpu } = m;
   cpu.settle();
   const state = new ByteWriter();
   cpu.state.save(state);

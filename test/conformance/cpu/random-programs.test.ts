@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { TestMachine, execute, xorshift } from './program.js';
+import { TestMachine, execute, executeByTurns, xorshift } from './program.js';
 import { randomProgram } from './random-programs.js';
 
 const PROGRAMS = Number(process.env.RANDOM_PROGRAMS ?? 25);
@@ -32,6 +32,9 @@ describe('random programs with loops, calls, faults and code that changes', () =
         });
         expect(cut, `seed ${seed}, ${hotRuns} runs, cut`).toEqual(whole);
       }
+      const turns = xorshift(seed);
+      const all = [interpreter, ...compiled.map(({ machine }) => machine)];
+      expect(executeByTurns(all, program, turns), `seed ${seed}, by turns`).toEqual(whole);
     }
     // Most of them get somewhere.
     expect(ticks / PROGRAMS).toBeGreaterThan(500);
