@@ -26,18 +26,37 @@ export function bytePorts(handler: {
   };
 }
 
-interface Mapping {
+/** Guest-physical RAM as bus masters see it: what lies outside RAM reads as ones and takes no writes. */
+export interface SystemMemory {
+  read(address: number, count: number): Uint8Array;
+  write(address: number, bytes: Uint8Array): void;
+}
+
+/** Memory of a device's own that the CPU can be given access to, e.g. video memory. Part of every snapshot. */
+export interface DeviceMemory {
+  readonly bytes: Uint8Array;
+  /** The device is about to write `count` bytes from `offset`. */
+  willWrite(offset: number, count: number): void;
+}
+
+/** A range of ports or addresses and who answers there. */
+export interface Mapping {
   readonly base: number;
   readonly count: number;
   readonly owner: string;
   readonly handler: PortHandler;
 }
 
+/** Finds who answers at an address that software can move: PCI's base address registers. */
+export type MovableMappings = (address: number) => Mapping | undefined;
+
 const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 
 /** The 64 K I/O port space. An access belongs to the device at its first port; nothing there reads as all ones. */
 export class PortBus {
   readonly #map: (Mapping | undefined)[] = new Array<Mapping | undefined>(0x10000);
+  /** Asked where nothing is mapped for good. */
+  movable: MovableMappings = () => undefined;
 
   /** Maps `count` ports from `base`; overlaps are our own mistake and throw. */
   map(owner: string, base: number, count: number, handler: PortHandler): void {
@@ -50,14 +69,14 @@ export class PortBus {
   }
 
   read(port: number, width: Width): number {
-    const mapping = this.#map[port];
+    const mapping = this.#map[port] ?? this.movable(port);
     if (mapping === undefined) return this.#readApart(port, width);
     if (port + width > mapping.base + mapping.count && width > 1) return this.#readApart(port, width);
     return mapping.handler.read(port - mapping.base, width) >>> 0;
   }
 
   write(port: number, value: number, width: Width): void {
-    const mapping = this.#map[port];
+    const mapping = this.#map[port] ?? this.movable(port);
     if (mapping === undefined || (port + width > mapping.base + mapping.count && width > 1)) {
       if (width > 1) for (let i = 0; i < width; i++) this.write((port + i) & 0xffff, (value >>> (8 * i)) & 0xff, 1);
       return;
@@ -75,25 +94,27 @@ export class PortBus {
 }
 
 /** A memory-mapped device; `offset` counts from its base. */
-export interface MmioHandler {
-  read(offset: number, width: Width): number;
-  write(offset: number, value: number, width: Width): void;
-}
+export type MmioHandler = PortHandler;
 
-/** Physical memory space outside RAM and ROM, in whole pages. */
+/** Physical memory space outside RAM and ROM. */
 export class MmioBus {
-  readonly #regions: { base: number; size: number; owner: string; handler: MmioHandler }[] = [];
+  readonly #regions: Mapping[] = [];
+  /** Asked where nothing is mapped for good. */
+  movable: MovableMappings = () => undefined;
 
-  map(owner: string, base: number, size: number, handler: MmioHandler): void {
+  map(owner: string, base: number, count: number, handler: MmioHandler): void {
     for (const r of this.#regions) {
-      assert(base + size <= r.base || r.base + r.size <= base, `${owner} overlaps ${r.owner} at ${base.toString(16)}h`);
+      assert(
+        base + count <= r.base || r.base + r.count <= base,
+        `${owner} overlaps ${r.owner} at ${base.toString(16)}h`,
+      );
     }
-    this.#regions.push({ base, size, owner, handler });
+    this.#regions.push({ base, count, owner, handler });
   }
 
-  #find(address: number) {
-    for (const r of this.#regions) if (address >= r.base && address < r.base + r.size) return r;
-    return undefined;
+  #find(address: number): Mapping | undefined {
+    for (const r of this.#regions) if (address >= r.base && address < r.base + r.count) return r;
+    return this.movable(address);
   }
 
   /** True when a device answers at physical `address`. */

@@ -16,6 +16,8 @@ export type Tier = 'interpreter' | 'regions' | 'all';
 export interface CpuOptions {
   readonly code: CpuCode;
   readonly ramBytes: number;
+  /** Memory of devices behind RAM; none unless given. */
+  readonly deviceBytes?: number;
   readonly mmio: MmioBus;
   readonly io: IoSpace;
   readonly nsPerTick: number;

@@ -51,12 +51,11 @@ export class Cpu implements Clock {
   shutdown = false;
 
   constructor(private readonly options: CpuOptions) {
-    const memory = new WebAssembly.Memory({
-      initial: engineMemoryPages(options.ramBytes),
-      maximum: engineMemoryPages(options.ramBytes),
-    });
+    const { ramBytes, deviceBytes = 0, mmio } = options;
+    const pages = engineMemoryPages(ramBytes + deviceBytes);
+    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.nsPerTick = options.nsPerTick;
-    this.physical = new PhysicalMemory({ memory, ramBytes: options.ramBytes, mmio: options.mmio });
+    this.physical = new PhysicalMemory({ memory, ramBytes, deviceBytes, mmio });
     this.#view = this.physical.view;
     this.state = new CpuStateView(memory.buffer, LAYOUT);
     const walker = new PageWalker(this.state, this.physical, {

@@ -99,6 +99,7 @@ export async function createMachine(services: HostServices, options: MachineOpti
     nsPerTick: wholeNumber('nsPerTick', options.nsPerTick ?? DEFAULT_NS_PER_TICK, 1, MAX_NS_PER_TICK),
     epochSeconds: wholeNumber('epoch', options.epoch ?? Math.floor(services.nowMs() / 1000), 0, MAX_EPOCH_SECONDS),
     serialPorts: 2,
+    firmware: 'builtin',
     romSha256: toHex(services.hashing.sha256(rom)),
     bootDisk: plan.bootDisk,
   };

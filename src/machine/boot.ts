@@ -1,7 +1,5 @@
 import { CS, DS, EAX, EBX, ES, ESI, ESP, FS, GS, SS } from '../isa/cpu-state.js';
 import { CodedError } from '../base/errors.js';
-import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.js';
-import { PAGE_FLAG } from '../cpu/memory/layout.js';
 import { buildAcpiTables } from '../devices/acpi-tables.js';
 import type { BootDiskConfig } from './config.js';
 import { loadBootImage } from './loaders/boot-image.js';
@@ -26,7 +24,6 @@ export interface BootPlan extends LoadPlan {
   readonly bootDisk: BootDiskConfig | null;
 }
 
-const ROM_SEGMENT_START = 0xf0000;
 const CR0_PROTECTED = 0x11;
 const FLAT_CODE_ACCESS = 0xc09b;
 const FLAT_DATA_ACCESS = 0xc093;
@@ -57,10 +54,7 @@ export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootReq
 export function applyBoot(pc: Pc, plan: BootPlan, rom: Uint8Array, disk: Uint8Array | null): void {
   const { cpu } = pc.machine;
   const { physical } = cpu;
-  physical.write(ROM_SEGMENT_START + 0x10000 - rom.length, rom, true);
-  for (let at = ROM_SEGMENT_START; at < ROM_SEGMENT_START + 0x10000; at += PAGE_SIZE) {
-    physical.setFlag(at >>> PAGE_SHIFT, PAGE_FLAG.ROM);
-  }
+  pc.memoryMap.loadBios(rom);
   const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
   const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts });
   physical.write(acpi.address, acpi.bytes, true);

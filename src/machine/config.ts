@@ -15,6 +15,8 @@ export interface MachineConfig {
   readonly epochSeconds: number;
   /** UARTs present: COM1 first, 0 to 2. */
   readonly serialPorts: number;
+  /** The boot ROM of this program, or a BIOS from a file that finds and sets up everything itself. */
+  readonly firmware: 'builtin' | 'bios';
   /** SHA-256 of the boot ROM, null without one. */
   readonly romSha256: string | null;
   /** What the boot ROM boots, null when a kernel is started without it. */
@@ -67,6 +69,7 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     nsPerTick: number('nsPerTick', 1, 1024),
     epochSeconds: number('epochSeconds', 0, 253_402_300_799),
     serialPorts: number('serialPorts', 0, 2),
+    firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
     romSha256: rom,
     bootDisk: parseBootDisk(value.bootDisk, source),
   };

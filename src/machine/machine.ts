@@ -1,7 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
-import { PAGE_SHIFT } from '../base/units.js';
 import type { Tick } from '../core/clock.js';
 import type { Device } from '../core/device.js';
 import type { InputGate, InputKind } from '../core/input-gate.js';
@@ -204,20 +203,7 @@ export class Machine {
       const stop = input.text();
       this.#stop = stop === '' ? null : (JSON.parse(stop) as MachineStop);
     });
-    for (const device of this.devices) {
-      take(device.id, (input) => {
-        const kind = input.text();
-        const version = input.u32();
-        if (kind !== device.kind || version !== device.version) {
-          throw new CodedError(
-            'MISMATCH',
-            `the snapshot has ${kind} version ${version} where this machine has ${device.kind} version ${device.version}`,
-            { where: input.source },
-          );
-        }
-        readState(input, device.schema, device.state);
-      });
-    }
+    for (const device of this.devices) take(device.id, (input) => restoreDevice(device, input));
     take('timers', (input) => this.timers.restore(input));
     const [unknown] = left.keys();
     if (unknown !== undefined) {
@@ -226,6 +212,13 @@ export class Machine {
     this.cpu.now = snapshot.tick;
     this.cpu.restored();
     for (const device of this.devices) device.restored?.();
+    // A line that several devices drive may have changed twice on the way, which interrupt controllers remember. Now all
+    // lines are as they should be.
+    const sections = new Map(snapshot.sections.map((s) => [s.name, s.bytes]));
+    for (const device of this.devices) {
+      restoreDevice(device, new ByteReader(sections.get(device.id)!, `snapshot section "${device.id}"`));
+      device.restored?.();
+    }
     this.#breakRequested = false;
   }
 
@@ -260,6 +253,19 @@ export class Machine {
   }
 
   get ramPages(): number {
-    return this.cpu.physical.ramBytes >>> PAGE_SHIFT;
+    return this.cpu.physical.pageCount;
   }
+}
+
+function restoreDevice(device: Device, input: ByteReader): void {
+  const kind = input.text();
+  const version = input.u32();
+  if (kind !== device.kind || version !== device.version) {
+    throw new CodedError(
+      'MISMATCH',
+      `the snapshot has ${kind} version ${version} where this machine has ${device.kind} version ${device.version}`,
+      { where: input.source },
+    );
+  }
+  readState(input, device.schema, device.state);
 }

@@ -1,6 +1,7 @@
 import type { Hashing } from '../base/hash.js';
 import { MmioBus, PortBus } from '../core/bus.js';
 import type { Device } from '../core/device.js';
+import { SharedIrqLine, UNCONNECTED, type IrqLine } from '../core/irq.js';
 import { InputGate } from '../core/input-gate.js';
 import { TimerQueue } from '../core/timers.js';
 import type { CpuCode } from '../cpu/code.js';
@@ -16,6 +17,10 @@ import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
 import { I8042 } from '../devices/i8042.js';
 import { Ns16550 } from '../devices/ns16550.js';
+import { I440Fx } from '../devices/pci/i440fx.js';
+import { PCI_PORT_COUNT, PciBus } from '../devices/pci/pci-bus.js';
+import { Piix3 } from '../devices/pci/piix3.js';
+import { Piix4Pm } from '../devices/pci/piix4-pm.js';
 import { Pic } from '../devices/pic.js';
 import { Pit } from '../devices/pit.js';
 import { Port92 } from '../devices/port92.js';
@@ -24,13 +29,15 @@ import { VGA_PORT_COUNT, VgaText } from '../devices/vga-text.js';
 import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
 import { BootMedia } from './boot-media.js';
 import type { MachineConfig } from './config.js';
-import { TOP_ROM_START } from './loaders/e820.js';
 import { Machine } from './machine.js';
+import { DEVICE_MEMORY, MemoryMap } from './memory-map.js';
 import { PortCaller } from './port-caller.js';
 
 /** ACPI fixed hardware: base port and interrupt. */
 export const PM_BASE = 0x600;
 export const SCI_IRQ = 9;
+/** The second interrupt controller hangs here. */
+const CASCADE_IRQ = 2;
 export const SERIAL_PORTS = [
   { base: 0x3f8, irq: 4 },
   { base: 0x2f8, irq: 3 },
@@ -50,6 +57,9 @@ export interface PcOptions {
 export interface Pc {
   readonly config: MachineConfig;
   readonly machine: Machine;
+  readonly memoryMap: MemoryMap;
+  readonly pci: PciBus;
+  readonly piix3: Piix3;
   readonly pic: Pic;
   readonly cmos: Cmos;
   readonly uarts: readonly Ns16550[];
@@ -73,10 +83,18 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   };
 
   const pic = add(new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: 1 << SCI_IRQ }));
+  const isaLines = Array.from(
+    { length: 16 },
+    (_, irq) => new SharedIrqLine(irq === CASCADE_IRQ ? UNCONNECTED : pic.line(irq)),
+  );
+  /** A source of its own on an ISA interrupt. */
+  const isaLine = (irq: number): IrqLine => isaLines[irq].input();
+  const ferr = isaLine(13);
   const cpu: Cpu = new Cpu({
     code,
     tier,
     ramBytes: config.memoryBytes,
+    deviceBytes: DEVICE_MEMORY.end,
     mmio,
     io: {
       read: (port, width) => {
@@ -96,7 +114,7 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     nsPerTick: config.nsPerTick,
     cpuid: DEFAULT_CPUID,
     acknowledge: () => pic.acknowledge(),
-    onFerr: (level) => pic.line(13).set(level),
+    onFerr: (level) => ferr.set(level),
   });
   ports.map('pic', 0x20, 2, pic.masterPorts);
   ports.map('pic', 0xa0, 2, pic.slavePorts);
@@ -111,19 +129,28 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   };
   const onReset = (): void => machine.requestReset();
 
-  const pit = add(new Pit('pit', { clock, timers, irq0: pic.line(0) }));
+  const isBuiltIn = config.firmware === 'builtin';
+  const memoryMap = new MemoryMap(cpu, mmio);
+  const pci = add(new PciBus('pci', { onReset, onAperture: memoryMap.onAperture }));
+  ports.map('pci', 0xcf8, PCI_PORT_COUNT, pci.ports);
+  ports.movable = (port) => pci.portAt(port);
+  mmio.movable = (address) => pci.memoryAt(address);
+  pci.plug('i440fx', 0, 0, add(new I440Fx('i440fx', { hasTablesInRam: isBuiltIn, onShadow: memoryMap.onShadow })));
+  const piix3 = pci.plug('piix3', 1, 0, add(new Piix3('piix3', { isaLine })));
+
+  const pit = add(new Pit('pit', { clock, timers, irq0: isaLine(0) }));
   ports.map('pit', 0x40, 4, pit.ports);
   ports.map('pit', 0x61, 1, pit.controlPorts);
-  const cmos = add(new Cmos('cmos', { clock, timers, irq8: pic.line(8), epochSeconds: config.epochSeconds }));
+  const cmos = add(new Cmos('cmos', { clock, timers, irq8: isaLine(8), epochSeconds: config.epochSeconds }));
   ports.map('cmos', 0x70, 2, cmos.ports);
   const uarts = SERIAL_PORTS.slice(0, config.serialPorts).map(({ base, irq }, i) => {
     const onTransmit = (byte: number): void => gate.output('serial', i, Uint8Array.of(byte));
-    const uart = add(new Ns16550(`uart${i}`, { clock, timers, irq: pic.line(irq), onTransmit }));
+    const uart = add(new Ns16550(`uart${i}`, { clock, timers, irq: isaLine(irq), onTransmit }));
     ports.map(`uart${i}`, base, 8, uart.ports);
     return uart;
   });
   gate.receive('serial', (payload) => uarts[payload[0]]?.receive(payload.subarray(1)));
-  const keyboard = add(new I8042('i8042', { clock, timers, irq1: pic.line(1), irq12: pic.line(12), onA20, onReset }));
+  const keyboard = add(new I8042('i8042', { clock, timers, irq1: isaLine(1), irq12: isaLine(12), onA20, onReset }));
   ports.map('i8042', 0x60, 1, keyboard.dataPorts);
   ports.map('i8042', 0x64, 1, keyboard.commandPorts);
   gate.receive('key', (payload) => keyboard.keyBytes(payload));
@@ -141,11 +168,13 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     new Power('power', {
       clock,
       timers,
-      sci: pic.line(SCI_IRQ),
+      sci: isaLine(SCI_IRQ),
       onPowerOff: () => machine.end({ kind: 'powered-off' }),
     }),
   );
-  ports.map('power', PM_BASE, POWER_PORT_COUNT, power.ports);
+  const pmRegisters = { registers: power.ports, registerCount: POWER_PORT_COUNT };
+  const pm = new Piix4Pm('piix4-pm', { ...pmRegisters, presetBase: isBuiltIn ? PM_BASE : 0 });
+  ports.map('piix4-pm', 0xb2, 2, pci.plug('piix4-pm', 1, 3, add(pm)).apmPorts);
   gate.receive('power-button', () => power.pressPowerButton());
   const onOutput = (byte: number): void => gate.output('debugcon', 0, Uint8Array.of(byte));
   const debugcon = add(new Debugcon('debugcon', { onOutput }));
@@ -167,9 +196,9 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     }),
   );
   ports.map('bootdisk', BOOT_DISK_BASE, BOOT_DISK_PORT_COUNT, bootDisk.ports);
-  cpu.physical.addAlias({ base: TOP_ROM_START, size: 0x10000, target: TOP_ROM_START & 0xfffff });
 
+  pci.remap();
   const machine = new Machine({ cpu, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
-  return { config, machine, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
+  return { config, machine, memoryMap, pci, piix3, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
 }

@@ -1,5 +1,5 @@
 import { CodedError } from '../base/errors.js';
-import { PAGE_SHIFT, PAGE_SIZE } from '../base/units.js';
+import { PAGE_SIZE } from '../base/units.js';
 import { LAYOUT } from '../cpu/memory/layout.js';
 import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { ReelReader } from '../log/reel-reader.js';
@@ -32,14 +32,14 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
       else sections.push({ name, bytes: data });
     },
     pages: (name, pageCount) => {
-      if (name !== RAM || pageCount !== physical.ramBytes >>> PAGE_SHIFT) {
+      if (name !== RAM || pageCount !== physical.pageCount) {
         throw new CodedError(
           'MISMATCH',
-          `the recording has ${pageCount * PAGE_SIZE} bytes of ${name}, this machine ${physical.ramBytes}`,
+          `the recording has ${pageCount * PAGE_SIZE} bytes of ${name}, this machine ${physical.pageCount * PAGE_SIZE}`,
         );
       }
       hasRam = true;
-      return physical.u8.subarray(LAYOUT.ram, LAYOUT.ram + physical.ramBytes);
+      return physical.u8.subarray(LAYOUT.ram, LAYOUT.ram + physical.pageCount * PAGE_SIZE);
     },
   });
   if (!hasRam) throw new CodedError('MISMATCH', 'the recording has no RAM');

@@ -15,8 +15,6 @@ export const LAYOUT = {
   pageFlags: 2 * MIB,
   /** One byte per physical page: DIRTY bits of the observers that have not yet seen the last write. */
   pageDirty: 3 * MIB,
-  /** Eight bytes per physical page: bit n is set when bytes 64n..64n+63 hold decoded code. */
-  codeLines: 4 * MIB,
   /** Four tables of one i32 per linear page. */
   tlbReadSupervisor: 16 * MIB,
   tlbWriteSupervisor: 20 * MIB,
@@ -25,7 +23,9 @@ export const LAYOUT = {
   /** Op records. */
   records: 32 * MIB,
   recordsEnd: 64 * MIB,
-  ram: 64 * MIB,
+  /** Eight bytes per physical page: bit n is set when bytes 64n..64n+63 hold decoded code. */
+  codeLines: 64 * MIB,
+  ram: 72 * MIB,
 } as const;
 
 /** Who watches for written pages; each has its own bit. */
@@ -35,8 +35,9 @@ export const DIRTY_FOR_ALL = 0xff;
 export const LOOKUP_ENTRIES = 262144;
 export const JUMP_CACHE_ENTRIES = 65536;
 export const JUMP_CACHE_BYTES = 16 * JUMP_CACHE_ENTRIES;
-/** Tables above are sized for this much RAM. */
+/** Tables above are sized for this much RAM, with the memory of devices behind it. */
 export const MAX_RAM_BYTES = 2048 * MIB;
+export const MAX_DEVICE_BYTES = 64 * MIB;
 
 export const PAGE_FLAG = {
   /** Holds decoded code. */
@@ -45,8 +46,6 @@ export const PAGE_FLAG = {
   TABLE: 2,
   /** Guest writes are ignored. */
   ROM: 4,
-  /** Accesses go to a device. */
-  MMIO: 8,
   /** A data breakpoint lies here. */
   WATCH: 16,
 } as const;

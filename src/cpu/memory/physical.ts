@@ -1,19 +1,22 @@
 import { assert } from '../../base/assert.js';
 import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
-import type { MmioBus, Width } from '../../core/bus.js';
-import { DIRTY, DIRTY_FOR_ALL, LAYOUT, MAX_RAM_BYTES, PAGE_FLAG } from './layout.js';
+import type { DeviceMemory, MmioBus, SystemMemory, Width } from '../../core/bus.js';
+import { DIRTY, DIRTY_FOR_ALL, LAYOUT, MAX_DEVICE_BYTES, MAX_RAM_BYTES, PAGE_FLAG } from './layout.js';
 import { RamCapture } from './ram-capture.js';
 
-/** A second place at which part of RAM (shadowed ROM) appears, e.g. the top of 4 GiB. */
-export interface Alias {
+/** A place at which pages of device memory appear, e.g. a frame buffer or the firmware at the top of 4 GiB. */
+export interface Aperture {
   readonly base: number;
   readonly size: number;
+  /** Offset in device memory. */
   readonly target: number;
 }
 
 export interface PhysicalOptions {
   readonly memory: WebAssembly.Memory;
   readonly ramBytes: number;
+  /** Memory of devices, in whole pages: ROM, video memory. It lies behind RAM in the engine and nowhere until it is mapped. */
+  readonly deviceBytes?: number;
   readonly mmio: MmioBus;
 }
 
@@ -22,10 +25,15 @@ const FOUR_GIB = 0x1_0000_0000;
 /** What is read where nothing answers. */
 const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 
-/** Number of 64 KiB WebAssembly pages for a machine with `ramBytes` of RAM. */
-export function engineMemoryPages(ramBytes: number): number {
-  return Math.ceil((LAYOUT.ram + ramBytes) / 65536);
+/** Number of 64 KiB WebAssembly pages for a machine with `bytes` of RAM and device memory. */
+export function engineMemoryPages(bytes: number): number {
+  return Math.ceil((LAYOUT.ram + bytes) / 65536);
 }
+
+/** A0000h-FFFFFh: what is there is the chipset's choice. */
+const WINDOW_FIRST_PAGE = 0xa0;
+const WINDOW_PAGES = 0x60;
+const DEVICE = -1;
 
 /**
  * Guest-physical memory: RAM in the engine's linear memory, devices behind it. Every write by anyone but the CPU's fast
@@ -33,6 +41,8 @@ export function engineMemoryPages(ramBytes: number): number {
  */
 export class PhysicalMemory {
   readonly ramBytes: number;
+  /** Pages of RAM and, behind them, of device memory: all that a snapshot holds. */
+  readonly pageCount: number;
   readonly u8: Uint8Array;
   readonly i32: Int32Array;
   readonly view: DataView;
@@ -42,12 +52,17 @@ export class PhysicalMemory {
   /** A page gained a flag: fast write mappings to it must go. */
   onFlagged: (physicalPage: number) => void = () => {};
   readonly #captures = new Set<RamCapture>();
-  #aliases: Alias[] = [];
+  readonly #apertures = new Map<string, Aperture>();
+  /** By page from A0000h: the page of RAM or device memory that is there, or DEVICE. */
+  readonly #window = Int32Array.from({ length: WINDOW_PAGES }, (_, i) => WINDOW_FIRST_PAGE + i);
   #a20Open = true;
 
   constructor(options: PhysicalOptions) {
+    const deviceBytes = options.deviceBytes ?? 0;
     assert(options.ramBytes % PAGE_SIZE === 0 && options.ramBytes <= MAX_RAM_BYTES, 'RAM size');
+    assert(deviceBytes % PAGE_SIZE === 0 && deviceBytes <= MAX_DEVICE_BYTES, 'size of device memory');
     this.ramBytes = options.ramBytes;
+    this.pageCount = (options.ramBytes + deviceBytes) >>> PAGE_SHIFT;
     this.mmio = options.mmio;
     const { buffer } = options.memory;
     this.u8 = new Uint8Array(buffer);
@@ -55,8 +70,41 @@ export class PhysicalMemory {
     this.view = new DataView(buffer);
   }
 
-  addAlias(alias: Alias): void {
-    this.#aliases.push(alias);
+  /** Maps, moves or (null) takes away the aperture `name`. TLBs must be flushed by the caller. */
+  setAperture(name: string, aperture: Aperture | null): void {
+    if (aperture === null) this.#apertures.delete(name);
+    else this.#apertures.set(name, aperture);
+  }
+
+  /**
+   * What is at `page` of A0000h-FFFFFh: `ram`, a device (accesses go to the MMIO bus), or the page of device memory at an offset.
+   * TLBs must be flushed by the caller.
+   */
+  setWindow(page: number, target: 'ram' | 'device' | number): void {
+    const at = page - WINDOW_FIRST_PAGE;
+    assert(at >= 0 && at < WINDOW_PAGES, `page ${page.toString(16)}h is no page of the window`);
+    this.#window[at] = target === 'ram' ? page : target === 'device' ? DEVICE : (this.ramBytes + target) >>> PAGE_SHIFT;
+  }
+
+  /** Page number, for flags and dirty bits, of device memory at `offset`. */
+  devicePage(offset: number): number {
+    return (this.ramBytes + offset) >>> PAGE_SHIFT;
+  }
+
+  /** A part of device memory, for the device whose it is. */
+  deviceMemory(offset: number, sizeBytes: number): DeviceMemory {
+    const start = LAYOUT.ram + this.ramBytes + offset;
+    return {
+      bytes: this.u8.subarray(start, start + sizeBytes),
+      willWrite: (at, count) => {
+        const last = (start + at + count - 1 - LAYOUT.ram) >>> PAGE_SHIFT;
+        for (let page = (start + at - LAYOUT.ram) >>> PAGE_SHIFT; page <= last; page++) {
+          this.#touch(page);
+          // Nothing runs before the write is done, so that it does not matter which comes first.
+          if (this.flags(page) & (PAGE_FLAG.CODE | PAGE_FLAG.TABLE)) this.onFlaggedWrite(start + at, count);
+        }
+      },
+    };
   }
 
   /** Address line 20: masked to zero while the gate is closed. TLBs must be flushed by the caller. */
@@ -77,11 +125,15 @@ export class PhysicalMemory {
   /** Engine-memory address of a guest-physical byte (up to 36 bits), 0 when a device or nothing is there. */
   host(address: number): number {
     if (address < this.ramBytes) {
-      const flags = this.u8[LAYOUT.pageFlags + (address >>> PAGE_SHIFT)];
-      return flags & PAGE_FLAG.MMIO ? 0 : LAYOUT.ram + address;
+      const at = Math.floor(address / PAGE_SIZE) - WINDOW_FIRST_PAGE;
+      if (at < 0 || at >= WINDOW_PAGES) return LAYOUT.ram + address;
+      const page = this.#window[at];
+      return page === DEVICE ? 0 : LAYOUT.ram + page * PAGE_SIZE + (address & (PAGE_SIZE - 1));
     }
-    for (const a of this.#aliases) {
-      if (address >= a.base && address < a.base + a.size) return LAYOUT.ram + a.target + (address - a.base);
+    for (const a of this.#apertures.values()) {
+      if (address >= a.base && address < a.base + a.size) {
+        return LAYOUT.ram + this.ramBytes + a.target + (address - a.base);
+      }
     }
     return 0;
   }
@@ -113,7 +165,7 @@ export class PhysicalMemory {
 
   /** RAM as it is now, to be read later. The caller flushes write mappings afterwards. */
   capture(): RamCapture {
-    const count = this.ramBytes >>> PAGE_SHIFT;
+    const count = this.pageCount;
     for (let at = LAYOUT.pageDirty; at < LAYOUT.pageDirty + count; at++) this.u8[at] &= ~DIRTY.CAPTURE;
     const capture = new RamCapture(this, (closed) => this.#captures.delete(closed));
     this.#captures.add(capture);
@@ -123,7 +175,7 @@ export class PhysicalMemory {
   /** Pages written since the last call for the same observer, ascending. The caller flushes write mappings afterwards. */
   takeDirty(observer: number): number[] {
     const pages: number[] = [];
-    const count = this.ramBytes >>> PAGE_SHIFT;
+    const count = this.pageCount;
     for (let page = 0; page < count; page++) {
       const at = LAYOUT.pageDirty + page;
       if (this.u8[at] & observer) {
@@ -158,6 +210,29 @@ export class PhysicalMemory {
     this.view.setUint32(host, value, true);
     if (this.flags(page) & PAGE_FLAG.CODE) this.onFlaggedWrite(host, 4);
   }
+
+  /** What bus masters reach: RAM alone, whatever lies over it for the CPU. */
+  readonly dma: SystemMemory = {
+    read: (address, count) => {
+      const out = new Uint8Array(count).fill(0xff);
+      const end = Math.min(address + count, this.ramBytes);
+      if (address < end) out.set(this.u8.subarray(LAYOUT.ram + address, LAYOUT.ram + end));
+      return out;
+    },
+    write: (address, bytes) => {
+      const end = Math.min(address + bytes.length, this.ramBytes);
+      for (let at = address; at < end;) {
+        const run = Math.min(end - at, PAGE_SIZE - (at & (PAGE_SIZE - 1)));
+        const flags = this.flags(at >>> PAGE_SHIFT);
+        if (!(flags & PAGE_FLAG.ROM)) {
+          this.#touch(at >>> PAGE_SHIFT);
+          this.u8.set(bytes.subarray(at - address, at - address + run), LAYOUT.ram + at);
+          if (flags & (PAGE_FLAG.CODE | PAGE_FLAG.TABLE)) this.onFlaggedWrite(LAYOUT.ram + at, run);
+        }
+        at += run;
+      }
+    },
+  };
 
   /** Bytes at a physical address; devices read as if byte by byte. */
   read(physical: number, count: number): Uint8Array {

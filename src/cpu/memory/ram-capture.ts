@@ -1,4 +1,4 @@
-import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
+import { PAGE_SIZE } from '../../base/units.js';
 import type { PhysicalMemory } from './physical.js';
 
 /**
@@ -15,7 +15,7 @@ export class RamCapture {
     private readonly physical: PhysicalMemory,
     private readonly onClosed: (capture: RamCapture) => void,
   ) {
-    this.pageCount = physical.ramBytes >>> PAGE_SHIFT;
+    this.pageCount = physical.pageCount;
   }
 
   /** The page at the boundary; valid until the guest runs on. */

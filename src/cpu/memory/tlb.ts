@@ -37,7 +37,7 @@ export class Tlb {
 
   constructor(private readonly physical: PhysicalMemory) {
     this.#i32 = physical.i32;
-    this.#writers = new Uint32Array(physical.ramBytes >>> PAGE_SHIFT);
+    this.#writers = new Uint32Array(physical.pageCount);
   }
 
   lookupRead(linear: number, user: boolean): number {
