@@ -107,6 +107,12 @@ export const VERBS = [
     arguments: [{ name: 'image', optional: true, help: 'boot image: a boot sector or disk image' }],
     options: [
       { name: 'memory', short: 'm', argument: 'size', help: 'RAM: `128`, `128M`, `1G` (default: `128M`)' },
+      { name: 'bios', argument: 'file', help: 'BIOS instead of the built-in boot ROM, e.g. bios-256k.bin of SeaBIOS' },
+      {
+        name: 'video-bios',
+        argument: 'file',
+        help: 'video BIOS for it; vgabios-stdvga.bin beside the BIOS is found by itself',
+      },
       { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) or multiboot kernel to boot' },
       { name: 'initrd', argument: 'file', help: 'initial RAM disk for the kernel' },
       { name: 'append', argument: 'text', help: "the kernel's command line" },
@@ -228,7 +234,6 @@ export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
   fdb: 'floppy disks are not emulated',
   cdrom: 'CD-ROM drives are not emulated; a boot image is given as IMAGE',
   boot: 'there is one boot device: IMAGE, or the kernel of --kernel',
-  bios: 'the boot ROM cannot be replaced',
   pflash: 'the boot ROM cannot be replaced',
   net: 'network cards are not emulated',
   netdev: 'network cards are not emulated',

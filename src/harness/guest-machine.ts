@@ -117,6 +117,12 @@ export class GuestMachine {
   readMemory(linear: number, length: number): Uint8Array {
     return readLinearMemory(this.#parts.pc, linear, length);
   }
+  /** What is written to the debug consoles: port 0 is E9h, 1 is 402h, where SeaBIOS logs. */
+  onDebug(listener: (bytes: Uint8Array, port: number) => void): () => void {
+    return this.#parts.pc.machine.gate.tap((kind, port, bytes) => {
+      if (kind === 'debugcon') listener(bytes, port);
+    });
+  }
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.listen(listener);
   }

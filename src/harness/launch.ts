@@ -7,6 +7,7 @@ import { DEFAULT_MEMORY_BYTES, DEFAULT_NS_PER_TICK, parseMemorySize } from '../m
 import type { Pc } from '../machine/pc.js';
 import { createPc } from '../machine/pc.js';
 import { applyBoot, planBoot } from '../machine/boot.js';
+import { loadFirmware } from './firmware.js';
 import { AuditLog } from '../policy/audit.js';
 import type { StartGrant } from '../policy/decision.js';
 import { PolicyCounters } from '../policy/counters.js';
@@ -57,6 +58,10 @@ export interface MachineOptions extends LiveOptions {
   readonly initrd?: string | Uint8Array;
   /** Kernel command line. */
   readonly append?: string;
+  /** BIOS instead of the built-in boot ROM, e.g. SeaBIOS: path or bytes, at most 256 KiB. */
+  readonly bios?: string | Uint8Array;
+  /** Video BIOS for it, in the video card's expansion ROM; a `vgabios-stdvga.bin` beside the BIOS is found by itself. */
+  readonly videoBios?: string | Uint8Array;
   /** Start of the real-time clock, seconds since 1970; the present time unless given. */
   readonly epoch?: number;
   readonly nsPerTick?: number;
@@ -85,7 +90,7 @@ export async function createMachine(services: HostServices, options: MachineOpti
   const disk = loadImage(services, 'boot', options.bootImage);
   if (kernel === null && initrd !== null)
     throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
-  const rom = services.bootRom();
+  const firmware = loadFirmware(services, options);
   const memoryBytes = options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory));
   const plan = planBoot({
     kernel: kernel?.bytes ?? null,
@@ -93,18 +98,20 @@ export async function createMachine(services: HostServices, options: MachineOpti
     append: options.append ?? '',
     disk: disk?.bytes ?? null,
     ramSizeBytes: memoryBytes,
+    hasBios: firmware.kind === 'bios',
   });
   const config: MachineConfig = {
     memoryBytes,
     nsPerTick: wholeNumber('nsPerTick', options.nsPerTick ?? DEFAULT_NS_PER_TICK, 1, MAX_NS_PER_TICK),
     epochSeconds: wholeNumber('epoch', options.epoch ?? Math.floor(services.nowMs() / 1000), 0, MAX_EPOCH_SECONDS),
     serialPorts: 2,
-    firmware: 'builtin',
-    romSha256: toHex(services.hashing.sha256(rom)),
+    firmware: firmware.kind,
+    hasVideoRom: firmware.videoRom !== null,
+    romSha256: toHex(services.hashing.sha256(firmware.rom)),
     bootDisk: plan.bootDisk,
   };
   const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing, tier: options.tier });
-  applyBoot(pc, plan, rom, disk?.bytes ?? null);
+  applyBoot(pc, plan, firmware, disk?.bytes ?? null);
   const images = [kernel, initrd, disk].filter((i) => i !== null).map((i) => i.reference);
   return launch({ pc, services, options, epoch: 0, images });
 }

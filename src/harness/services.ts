@@ -29,6 +29,7 @@ export interface HostServices {
   cpuCode(): CpuCode;
   /** Whole file. Throws HOST_IO naming it. */
   readFile(path: string): Uint8Array<ArrayBuffer>;
+  fileExists(path: string): boolean;
   /** UTF-8 text of a file. Throws HOST_IO. */
   readText(path: string): string;
   openRecording(path: string): ReelSource & { close(): void };

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { setImmediate as nextTurn, setTimeout as after } from 'node:timers/promises';
 import type { HostServices } from '../harness/services.js';
 import { immediateCompressor } from '../log/block-codec.js';
@@ -30,6 +31,7 @@ async function create(): Promise<HostServices> {
     compressor: COMPRESSION_WORKER === null ? immediate : new BackgroundCompressor(COMPRESSION_WORKER, immediate),
     cpuCode,
     readFile,
+    fileExists: existsSync,
     readText: readTextFile,
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),

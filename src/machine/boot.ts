@@ -2,12 +2,14 @@ import { CS, DS, EAX, EBX, ES, ESI, ESP, FS, GS, SS } from '../isa/cpu-state.js'
 import { CodedError } from '../base/errors.js';
 import { buildAcpiTables } from '../devices/acpi-tables.js';
 import type { BootDiskConfig } from './config.js';
+import { describeMachine } from './firmware/bios.js';
 import { loadBootImage } from './loaders/boot-image.js';
 import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
 import { loadLinux } from './loaders/linux.js';
 import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
 import { findMultibootHeader } from './loaders/multiboot-image.js';
 import { loadMultiboot } from './loaders/multiboot.js';
+import { DEVICE_MEMORY, VIDEO_ROM_BYTES } from './memory-map.js';
 import type { Pc } from './pc.js';
 import { PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
 
@@ -18,6 +20,16 @@ export interface BootRequest {
   readonly append: string;
   readonly disk: Uint8Array | null;
   readonly ramSizeBytes: number;
+  /** A BIOS from a file looks for something to boot itself. */
+  readonly hasBios: boolean;
+}
+
+/** What the machine starts with at its reset vector. */
+export interface Firmware {
+  readonly kind: 'builtin' | 'bios';
+  readonly rom: Uint8Array;
+  /** Expansion ROM of the video card. */
+  readonly videoRom: Uint8Array | null;
 }
 
 export interface BootPlan extends LoadPlan {
@@ -29,13 +41,19 @@ const FLAT_CODE_ACCESS = 0xc09b;
 const FLAT_DATA_ACCESS = 0xc093;
 
 /** Decides how to boot. Throws USAGE for what is neither a kernel nor a disk image. */
-export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootRequest): BootPlan {
+export function planBoot({ kernel, initrd, append, disk, ramSizeBytes, hasBios }: BootRequest): BootPlan {
+  if (hasBios && kernel !== null) {
+    throw new CodedError('USAGE', 'a kernel is started without a BIOS', {
+      hint: 'give --kernel or --bios; a boot loader on a disk starts kernels under a BIOS',
+    });
+  }
   const image = disk === null ? null : loadBootImage({ bytes: disk });
   const media = (entry: BootDiskConfig['entry']): BootDiskConfig | null =>
     image === null && entry === null
       ? null
       : { imageBytes: disk?.length ?? 0, geometry: image?.geometry ?? null, entry };
   if (kernel === null) {
+    if (hasBios && image === null) return { writes: [], cpu: { mode: 'reset' }, bootDisk: null };
     if (image === null)
       throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
     return { writes: image.writes, cpu: image.cpu, bootDisk: media(null) };
@@ -51,13 +69,17 @@ export function planBoot({ kernel, initrd, append, disk, ramSizeBytes }: BootReq
 }
 
 /** Fills a fresh machine: firmware, tables, memory sizes, and what the plan says. */
-export function applyBoot(pc: Pc, plan: BootPlan, rom: Uint8Array, disk: Uint8Array | null): void {
+export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware, disk: Uint8Array | null): void {
   const { cpu } = pc.machine;
   const { physical } = cpu;
-  pc.memoryMap.loadBios(rom);
+  pc.memoryMap.loadBios(firmware.rom);
+  if (firmware.videoRom !== null) {
+    pc.memoryMap.loadRom(DEVICE_MEMORY.videoRom, VIDEO_ROM_BYTES, firmware.videoRom);
+  }
   const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
   const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts });
-  physical.write(acpi.address, acpi.bytes, true);
+  if (firmware.kind === 'bios') describeMachine(pc.fwCfg, { ramSizeBytes: pc.config.memoryBytes, acpi });
+  else physical.write(acpi.address, acpi.bytes, true);
   for (const { index, value } of cmosMemoryBytes(pc.config.memoryBytes)) pc.cmos.store(index, value);
   if (disk !== null) pc.media.insert(disk);
   for (const { address, bytes } of plan.writes) physical.write(address, bytes, true);

@@ -17,6 +17,8 @@ export interface MachineConfig {
   readonly serialPorts: number;
   /** The boot ROM of this program, or a BIOS from a file that finds and sets up everything itself. */
   readonly firmware: 'builtin' | 'bios';
+  /** The video card has an expansion ROM. */
+  readonly hasVideoRom: boolean;
   /** SHA-256 of the boot ROM, null without one. */
   readonly romSha256: string | null;
   /** What the boot ROM boots, null when a kernel is started without it. */
@@ -70,6 +72,7 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     epochSeconds: number('epochSeconds', 0, 253_402_300_799),
     serialPorts: number('serialPorts', 0, 2),
     firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
+    hasVideoRom: value.hasVideoRom === true,
     romSha256: rom,
     bootDisk: parseBootDisk(value.bootDisk, source),
   };

@@ -49,8 +49,9 @@ export class MemoryMap {
 
   /** Puts firmware into the flash; its end is the end of the address space. */
   loadBios(bios: Uint8Array): void {
-    this.#fill(DEVICE_MEMORY.bios, MAX_BIOS_BYTES, new Uint8Array(MAX_BIOS_BYTES).fill(0xff));
-    this.#fill(DEVICE_MEMORY.bios + MAX_BIOS_BYTES - bios.length, bios.length, bios);
+    const flash = new Uint8Array(MAX_BIOS_BYTES).fill(0xff);
+    flash.set(bios, MAX_BIOS_BYTES - bios.length);
+    this.#fill(DEVICE_MEMORY.bios, MAX_BIOS_BYTES, flash);
   }
 
   /** Puts an expansion ROM where its function's BAR shows it. */
@@ -61,6 +62,7 @@ export class MemoryMap {
   #fill(offset: number, sizeBytes: number, bytes: Uint8Array): void {
     const part = this.cpu.physical.deviceMemory(offset, sizeBytes);
     part.willWrite(0, sizeBytes);
+    part.bytes.fill(0xff);
     part.bytes.set(bytes);
   }
 

@@ -15,6 +15,7 @@ import { BOOT_DISK_PORT_COUNT, BootDisk } from '../devices/bootdisk.js';
 import { Cmos } from '../devices/cmos.js';
 import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
+import { FW_CFG_PORT_COUNT, FwCfg } from '../devices/fw-cfg.js';
 import { I8042 } from '../devices/i8042.js';
 import { Ns16550 } from '../devices/ns16550.js';
 import { I440Fx } from '../devices/pci/i440fx.js';
@@ -58,6 +59,7 @@ export interface Pc {
   readonly config: MachineConfig;
   readonly machine: Machine;
   readonly memoryMap: MemoryMap;
+  readonly fwCfg: FwCfg;
   readonly pci: PciBus;
   readonly piix3: Piix3;
   readonly pic: Pic;
@@ -179,6 +181,11 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   const onOutput = (byte: number): void => gate.output('debugcon', 0, Uint8Array.of(byte));
   const debugcon = add(new Debugcon('debugcon', { onOutput }));
   ports.map('debugcon', 0xe9, 1, debugcon.ports);
+  const onBiosOutput = (byte: number): void => gate.output('debugcon', 1, Uint8Array.of(byte));
+  const biosConsole = add(new Debugcon('bios-console', { onOutput: onBiosOutput }));
+  ports.map('bios-console', 0x402, 1, biosConsole.ports);
+  const fwCfg = add(new FwCfg('fw-cfg'));
+  ports.map('fw-cfg', 0x510, FW_CFG_PORT_COUNT, fwCfg.ports);
 
   const caller = new PortCaller(cpu);
   const backdoor = add(
@@ -200,5 +207,5 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   pci.remap();
   const machine = new Machine({ cpu, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
-  return { config, machine, memoryMap, pci, piix3, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
+  return { config, machine, fwCfg, memoryMap, pci, piix3, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
 }

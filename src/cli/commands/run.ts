@@ -8,6 +8,8 @@ import { parseIcount, parseRtc, parseTime } from '../values.js';
 
 interface RunOptions extends LiveVerbOptions {
   readonly memory?: string;
+  readonly bios?: string;
+  readonly videoBios?: string;
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
@@ -25,12 +27,12 @@ function startOfCalendar({ rtc, epoch }: RunOptions, nowMs: () => number): numbe
 }
 
 export const run: Command<RunOptions> = async (context, [bootImage], options) => {
-  const { memory, kernel, initrd, append, icount } = options;
+  const { memory, bios, videoBios, kernel, initrd, append, icount } = options;
   const live = parseLiveRun(options);
   const epoch = startOfCalendar(options, context.io.nowMs);
   const nsPerTick = icount === undefined ? undefined : parseIcount(icount);
-  if (bootImage === undefined && kernel === undefined) {
-    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give an IMAGE or --kernel' });
+  if (bootImage === undefined && kernel === undefined && bios === undefined) {
+    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give an IMAGE, --kernel or --bios' });
   }
   if (kernel === undefined && (initrd !== undefined || append !== undefined)) {
     throw new CodedError('USAGE', `--${initrd === undefined ? 'append' : 'initrd'} needs a kernel`, {
@@ -42,6 +44,8 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     ...liveMachineOptions(options),
     bootImage,
     memory,
+    bios,
+    videoBios,
     kernel,
     initrd,
     append,
