@@ -27,7 +27,7 @@ try {
 } catch {
   fail('TypeScript is not installed: npm ci in the root folder');
 }
-if (!run(process.execPath, [compiler, '-b'], ROOT)) fail('guestreel does not compile');
+if (!run(process.execPath, ['prepare.mjs'], ROOT)) fail('guestreel does not compile');
 if (!run(process.execPath, [compiler, '-p', '.'], BENCH)) fail('the benchmark does not compile');
 const { status } = spawnSync(process.execPath, [`${BENCH}dist/main.js`, ...process.argv.slice(2)], {
   stdio: 'inherit',

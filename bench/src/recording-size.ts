@@ -1,4 +1,4 @@
-import { Recording } from '../../dist/index.js';
+import { Recording } from '../../dist/bundle/index.js';
 
 export interface RecordingSize {
   readonly bytes: number;

@@ -3,9 +3,17 @@ import { Decoder } from './decode/decoder.js';
 import { OpcodeMap } from './decode/opcode-map.js';
 import type { InterpreterCode } from './interpreter/handlers.js';
 import { generateInterpreter } from './interpreter/handlers.js';
+import { engineCode, loadInterpreter, type EngineCode } from './interpreter/stored-interpreter.js';
 import { FormSupport } from './region/form-support.js';
 import type { RegionCode, RegionCompiler } from './region/region-compiler.js';
 import { immediateCompiler } from './region/region-compiler.js';
+
+export interface CpuCodeOptions {
+  /** Makes what compiles while the guest runs, if there is such a thing. */
+  readonly createBackground?: (immediate: RegionCompiler) => RegionCompiler;
+  /** The interpreter for this table and these features, generated before: see stored-interpreter.ts. */
+  readonly storedInterpreter?: Uint8Array | null;
+}
 
 /**
  * Everything generated from the instruction table for one set of CPUID features: decoder tables, the
@@ -13,31 +21,40 @@ import { immediateCompiler } from './region/region-compiler.js';
  */
 export class CpuCode {
   readonly opcodes: OpcodeMap;
-  readonly interpreter: InterpreterCode;
-  readonly regionCode: RegionCode;
+  readonly interpreter: EngineCode;
   /** Compiles while the guest waits. */
   readonly immediate: RegionCompiler;
   /** Compiles in whatever way keeps the guest running. */
   readonly background: RegionCompiler;
+  #generated: InterpreterCode | null = null;
+  #regionCode: RegionCode | null = null;
   #module: WebAssembly.Module | null = null;
 
-  constructor(
-    table: readonly Instruction[],
-    features: ReadonlySet<string>,
-    /** Makes what compiles while the guest runs, if there is such a thing. */
-    createBackground?: (immediate: RegionCompiler) => RegionCompiler,
-  ) {
+  constructor(table: readonly Instruction[], features: ReadonlySet<string>, options: CpuCodeOptions = {}) {
     this.opcodes = new OpcodeMap(table, features);
-    this.interpreter = generateInterpreter(this.opcodes.forms);
-    const { formOfSlot, leavesOfSlot, module } = this.interpreter;
-    this.regionCode = { formOfSlot, leavesOfSlot, exported: module.exported, support: new FormSupport() };
-    this.immediate = immediateCompiler(this.regionCode);
+    const { storedInterpreter = null, createBackground } = options;
+    const loaded = storedInterpreter === null ? null : loadInterpreter(storedInterpreter, this.opcodes.forms);
+    this.interpreter = loaded ?? engineCode(this.#generate());
+    this.immediate = immediateCompiler(() => this.regionCode);
     this.background = createBackground?.(this.immediate) ?? this.immediate;
+  }
+
+  #generate(): InterpreterCode {
+    return (this.#generated ??= generateInterpreter(this.opcodes.forms));
+  }
+
+  /** What compiles regions: made when it is first wanted, which takes a while. */
+  get regionCode(): RegionCode {
+    if (this.#regionCode === null) {
+      const { formOfSlot, leavesOfSlot, module } = this.#generate();
+      this.#regionCode = { formOfSlot, leavesOfSlot, exported: module.exported, support: new FormSupport() };
+    }
+    return this.#regionCode;
   }
 
   /** The interpreter, compiled when it is first wanted. */
   get module(): WebAssembly.Module {
-    return (this.#module ??= new WebAssembly.Module(this.interpreter.module.bytes));
+    return (this.#module ??= new WebAssembly.Module(this.interpreter.bytes));
   }
 
   decoder(): Decoder {

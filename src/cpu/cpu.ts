@@ -107,7 +107,7 @@ export class Cpu implements Clock {
     this.#execute = instance.exports.run as () => void;
     if (hotRuns > 0) {
       this.#regions = new RegionTier({
-        code: options.code.regionCode,
+        code: options.code.interpreter,
         // Whoever asks for nothing but regions wants them before the code runs.
         compiler: options.tier === 'regions' ? options.code.immediate : options.code.background,
         memory,

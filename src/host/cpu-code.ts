@@ -1,7 +1,8 @@
 import v8 from 'node:v8';
 import type { CpuCode } from '../cpu/code.js';
 import { BackgroundCompiler } from './background-compiler.js';
-import { generateCpuCode } from './cpu-model.js';
+import { createCpuCode } from './cpu-model.js';
+import { storedInterpreter } from './interpreter-file.js';
 import { workerFile } from './worker-file.js';
 
 const REGION_WORKER = workerFile(new URL('./region-worker.js', import.meta.url));
@@ -11,9 +12,11 @@ let compiled: CpuCode | null = null;
 /** The engine's code, compiled once per process. */
 export function cpuCode(): CpuCode {
   if (compiled === null) {
-    compiled = generateCpuCode((immediate) =>
-      REGION_WORKER === null ? immediate : new BackgroundCompiler(REGION_WORKER, immediate),
-    );
+    compiled = createCpuCode({
+      createBackground: (immediate) =>
+        REGION_WORKER === null ? immediate : new BackgroundCompiler(REGION_WORKER, immediate),
+      storedInterpreter: storedInterpreter(),
+    });
     // The main loop is entered once per slice and never left for long: baseline code would run for seconds. Regions
     // start as baseline code, and V8 optimises the hot ones in other threads.
     v8.setFlagsFromString('--no-wasm-lazy-compilation');

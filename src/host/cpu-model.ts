@@ -1,9 +1,8 @@
-import { CpuCode } from '../cpu/code.js';
-import type { RegionCompiler } from '../cpu/region/region-compiler.js';
+import { CpuCode, type CpuCodeOptions } from '../cpu/code.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { INSTRUCTIONS } from '../isa/table.js';
 
-/** Generates the engine's code for the default CPU model. */
-export function generateCpuCode(createBackground?: (immediate: RegionCompiler) => RegionCompiler): CpuCode {
-  return new CpuCode(INSTRUCTIONS, new Set(DEFAULT_CPUID.features), createBackground);
+/** The engine's code for the default CPU model. */
+export function createCpuCode(options?: CpuCodeOptions): CpuCode {
+  return new CpuCode(INSTRUCTIONS, new Set(DEFAULT_CPUID.features), options);
 }

@@ -2,8 +2,8 @@
 import type { CompiledRegion } from '../cpu/region/region-compiler.js';
 import { compileRegion } from '../cpu/region/region-compiler.js';
 import type { RegionJob } from '../cpu/region/region-job.js';
-import { generateCpuCode } from './cpu-model.js';
+import { createCpuCode } from './cpu-model.js';
 import { serveRequests } from './worker-channel.js';
 
-const { regionCode } = generateCpuCode();
+const { regionCode } = createCpuCode();
 serveRequests<RegionJob, CompiledRegion>((job) => compileRegion(job, regionCode));

@@ -7,7 +7,7 @@ import { compileRegion, type CompiledRegion, type RegionCompiler } from '../../s
 import type { RegionJob } from '../../src/cpu/region/region-job.js';
 import { DEFAULT_CPUID } from '../../src/cpu/system/cpuid.js';
 import type { BackgroundCompiler as Compiler } from '../../src/host/background-compiler.js';
-import { generateCpuCode } from '../../src/host/cpu-model.js';
+import { createCpuCode } from '../../src/host/cpu-model.js';
 import { CS, DS, ES, SS } from '../../src/isa/cpu-state.js';
 import { ROOT } from '../tidy/sources.js';
 
@@ -20,7 +20,9 @@ const { BackgroundCompiler } = (await import(built('host/background-compiler.js'
 /** Runs `again: inc eax; jmp again` until it is hot; returns the code it ran with and what it was to compile. */
 function hotLoop() {
   const jobs: RegionJob[] = [];
-  const code = generateCpuCode(() => ({ isBusy: false, compile: (job) => void jobs.push(job), poll: () => {} }));
+  const code = createCpuCode({
+    createBackground: () => ({ isBusy: false, compile: (job) => void jobs.push(job), poll: () => {} }),
+  });
   const cpu = new Cpu({
     code,
     ramBytes: 1 << 20,

@@ -1,7 +1,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 
@@ -14,11 +14,19 @@ beforeEach(() => {
   copyFileSync(join(ROOT, 'prepare.mjs'), join(folder, 'prepare.mjs'));
 });
 
-/** A compiler that tells its arguments and exits with `status`. */
+/** A compiler that tells its arguments and exits with `status`, and what comes behind it. */
 function installCompiler(status: number): void {
   const bin = join(folder, 'node_modules/typescript/bin');
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(bin, 'tsc'), `console.log(process.argv.slice(2).join(' ')); process.exitCode = ${status};`);
+  const put = (file: string, text: string): void => {
+    mkdirSync(dirname(join(folder, file)), { recursive: true });
+    writeFileSync(join(folder, file), text);
+  };
+  put('dist/host/interpreter-file.js', "export const writeInterpreter = () => console.log('interpreter');");
+  put('dist/bundle/keep', '');
+  put('node_modules/esbuild/package.json', '{"name": "esbuild", "type": "module", "exports": "./index.js"}');
+  put('node_modules/esbuild/index.js', "export const build = async ({ outdir }) => console.log('bundle ' + outdir);");
 }
 const prepare = (): SpawnSyncReturns<string> =>
   spawnSync(process.execPath, ['prepare.mjs'], { cwd: folder, encoding: 'utf8' });
@@ -26,12 +34,12 @@ const prepare = (): SpawnSyncReturns<string> =>
 describe('what npm runs after an installation', () => {
   it('builds where the compiler is installed', () => {
     installCompiler(0);
-    expect(prepare()).toMatchObject({ status: 0, stdout: '-b\n', stderr: '' });
+    expect(prepare()).toMatchObject({ status: 0, stdout: '-b\ninterpreter\nbundle dist/bundle\n', stderr: '' });
   });
 
   it('fails when the compiler does', () => {
     installCompiler(2);
-    expect(prepare().status).toBe(2);
+    expect(prepare()).toMatchObject({ status: 2, stdout: '-b\n' });
   });
 
   it('says that nothing was built where the development dependencies were left out, and does not fail', () => {
@@ -44,6 +52,6 @@ describe('what npm runs after an installation', () => {
     const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>;
     };
-    expect(scripts).toMatchObject({ prepare: 'node prepare.mjs', prepack: 'tsc -b' });
+    expect(scripts).toMatchObject({ prepare: 'node prepare.mjs', prepack: 'node prepare.mjs' });
   });
 });

@@ -1,4 +1,4 @@
-import { Machine } from '../../../dist/index.js';
+import { Machine } from '../../../dist/bundle/index.js';
 
 /** What a probe's program is told. */
 export interface ProbeOrder {

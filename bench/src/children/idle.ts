@@ -1,5 +1,5 @@
 /** `idle.js ORDER`: records an idle guest for two lengths of time, at full speed and at the wall clock's. */
-import { Recording, type Machine } from '../../../dist/index.js';
+import { Recording, type Machine } from '../../../dist/bundle/index.js';
 import { recordingSize } from '../recording-size.js';
 import { bootTo, type ProbeOrder } from './boot.js';
 import { send } from './report.js';

@@ -1,5 +1,5 @@
 /** `kernels.js ORDER`: records the kernels once, or follows that recording with engines of the order's choice. */
-import { Recording } from '../../../dist/index.js';
+import { Recording } from '../../../dist/bundle/index.js';
 import { bootTo, type ProbeOrder } from './boot.js';
 import { send } from './report.js';
 import { milestoneOf } from '../workloads.js';

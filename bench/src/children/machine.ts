@@ -2,7 +2,7 @@
  * `machine.js ORDER`: a run of guestreel, live or following a recording, from the process's start to its end. Writes the
  * guest's serial line to standard output and sends what it counted to the parent.
  */
-import { Machine, Recording } from '../../../dist/index.js';
+import { Machine, Recording } from '../../../dist/bundle/index.js';
 import { milestoneOf } from '../workloads.js';
 import { EPOCH_SECONDS } from './boot.js';
 import { send } from './report.js';

@@ -1,5 +1,5 @@
 /** `pauses.js ORDER`: starts recordings of a guest that works, first as the host, then as the guest, and times them. */
-import type { Machine } from '../../../dist/index.js';
+import type { Machine } from '../../../dist/bundle/index.js';
 import { bootTo, type ProbeOrder } from './boot.js';
 import { send } from './report.js';
 import { milestoneOf } from '../workloads.js';

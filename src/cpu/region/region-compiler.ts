@@ -47,10 +47,10 @@ export function compileRegion(job: RegionJob, code: RegionCode): CompiledRegion 
 }
 
 /** Compiles while the guest waits. */
-export function immediateCompiler(code: RegionCode): RegionCompiler {
+export function immediateCompiler(code: () => RegionCode): RegionCompiler {
   return {
     isBusy: false,
-    compile: (job, done) => done(compileRegion(job, code)),
+    compile: (job, done) => done(compileRegion(job, code())),
     poll: () => {},
   };
 }
