@@ -23,7 +23,7 @@ describe('a wrong command line', () => {
     ['a missing argument', ['info'], "missing required argument 'file'"],
     ['too many arguments', ['info', GOLDEN, GOLDEN], 'too many arguments'],
     ['an option without its argument', ['run', '-kernel'], "'--kernel <file>' argument missing"],
-    ['nothing to boot', ['run'], 'there is nothing to boot (give an IMAGE or --kernel)'],
+    ['nothing to boot', ['run'], 'there is nothing to boot (give an IMAGE, --kernel or --bios)'],
     ['an initrd without a kernel', ['run', 'image', '-initrd', 'x'], '--initrd needs a kernel'],
     ['a format that does not exist', ['export', GOLDEN, '--as', 'pdf'], '"pdf" is not a value that --as takes'],
     ['no format', ['export', GOLDEN], '--as is missing (one of trace, junit, serial, json)'],
