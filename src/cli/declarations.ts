@@ -58,6 +58,11 @@ const LIVE_OPTIONS: readonly OptionDeclaration[] = [
   },
   { name: 'audit', argument: 'file', help: 'audit file (default: the one the policy names, in the output folder)' },
   { name: 'no-pacing', help: 'let an idle machine run ahead of the wall clock' },
+  {
+    name: 'screenshot-marks',
+    argument: 'prefix',
+    help: 'write the screen as `PREFIX-0001.png` and so on at each mark and each beginning of a phase',
+  },
   { name: 'until-serial', argument: 'regex', help: 'end as soon as COM1 has sent text that matches; exit code 0' },
   {
     name: 'timeout-ticks',
@@ -75,6 +80,12 @@ const DISPLAY: OptionDeclaration = {
   name: 'display',
   argument: 'how',
   help: '`text` writes the text screen at the end, and draws it live on a terminal that the serial port does not use; `none`',
+};
+
+const SCREENSHOT: OptionDeclaration = {
+  name: 'screenshot',
+  argument: 'file',
+  help: 'write the screen as a PNG file at the end; of a replay, where `--until` says',
 };
 
 const PROFILE_OPTIONS: readonly OptionDeclaration[] = [
@@ -118,6 +129,7 @@ export const VERBS = [
       { name: 'append', argument: 'text', help: "the kernel's command line" },
       SERIAL,
       DISPLAY,
+      SCREENSHOT,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
       {
         name: 'icount',
@@ -147,6 +159,7 @@ export const VERBS = [
       { name: 'live', help: 'go live there: inputs come from the world from then on' },
       { ...SERIAL, help: 'COM1: `stdio`, `file:F` or `none` (default: `none`, with `--live` as for `run`)' },
       DISPLAY,
+      SCREENSHOT,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
       { name: 'image', argument: 'file', help: 'boot image of the machine, for going live' },
       ...PROFILE_OPTIONS,

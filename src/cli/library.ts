@@ -13,6 +13,8 @@ export interface LiveMachine {
   typeKeys(text: string): void;
   pressKeys(combination: string): void;
   screenText(): string;
+  /** A PNG file. */
+  screenshot(): Uint8Array;
   registers(): Record<string, number>;
   readonly tick: number;
   readonly recording: { readonly name: string; readonly file: string } | null;
@@ -29,6 +31,8 @@ export interface FollowedReplay {
   readonly tick: number;
   readonly endTick: number;
   screenText(): string;
+  /** A PNG file. */
+  screenshot(): Uint8Array;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   goLive(options?: LiveOptions): Promise<LiveMachine>;
   startProfile(): Profile;

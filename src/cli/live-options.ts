@@ -1,9 +1,10 @@
 import type { LiveOptions as MachineOptions } from '../harness/launch.js';
 import type { ProfileVerbOptions } from './profile-file.js';
+import type { ScreenshotOptions } from './screenshots.js';
 import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
 
 /** The options of a live machine as commander gives them. */
-export interface LiveVerbOptions extends ProfileVerbOptions {
+export interface LiveVerbOptions extends ProfileVerbOptions, ScreenshotOptions {
   readonly policy?: string;
   readonly out?: string;
   readonly record?: string;
@@ -23,7 +24,7 @@ export interface ConsoleTargets {
 }
 
 /** How a live machine is run. */
-export interface LiveRun extends ConsoleTargets {
+export interface LiveRun extends ConsoleTargets, ScreenshotOptions {
   readonly record: string | undefined;
   readonly untilSerial: RegExp | undefined;
   readonly timeoutTicks: number | undefined;
@@ -36,10 +37,12 @@ export function parseConsole(options: LiveVerbOptions, serialDefault: 'stdio' | 
 }
 
 export function parseLiveRun(options: LiveVerbOptions): LiveRun {
-  const { record, untilSerial, timeoutTicks } = options;
+  const { record, untilSerial, timeoutTicks, screenshot, screenshotMarks } = options;
   return {
     ...parseConsole(options, 'stdio'),
     record,
+    screenshot,
+    screenshotMarks,
     untilSerial: untilSerial === undefined ? undefined : parseRegex('until-serial', untilSerial),
     timeoutTicks: timeoutTicks === undefined ? undefined : parseCount('timeout-ticks', timeoutTicks),
   };

@@ -7,6 +7,7 @@ import type { LiveMachine } from './library.js';
 import type { LiveRun } from './live-options.js';
 import { printable } from './output.js';
 import { ScreenPainter } from './screen-painter.js';
+import { Screenshots } from './screenshots.js';
 
 /** The text screen is drawn 10 times a second. */
 const PAINT_MS = 100;
@@ -83,10 +84,12 @@ export async function runLive(
   const painter = isDrawn ? new ScreenPainter(io.stdout, () => machine.screenText()) : null;
   const showMessages = painter === null ? () => {} : output.holdMessages((text) => painter.note(text));
   const hasFailed = reportEvents(context, machine);
+  const screenshots = new Screenshots(run);
   let keyboard: Keyboard | null = null;
   let timer: ReturnType<typeof setInterval> | undefined;
   try {
     serial.attach(machine);
+    screenshots.attach(machine);
     if (run.record !== undefined) await machine.startRecording({ name: run.record, reason: '--record' });
     keyboard = new Keyboard(context, machine, target);
     if (painter !== null) timer = setInterval(() => painter.paint(), PAINT_MS);
@@ -95,6 +98,7 @@ export async function runLive(
     painter?.close();
     showMessages();
     if (hasText) writeScreen(output, machine.screenText());
+    screenshots.finish(machine);
     if (run.record !== undefined && machine.recording !== null) await machine.stopRecording();
     output.message(`reel: ${describeStop(stop, interrupt)}, tick ${machine.tick}`);
     if (interrupt.received !== null) return exitCodeOf(interrupt.received);

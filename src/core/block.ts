@@ -1,5 +1,7 @@
 /** A sector as ATA and floppy controllers count them. */
 export const SECTOR_BYTES = 512;
+/** Base images are read, and recorded, in pieces of this size; the last one is filled up with zeros. */
+export const BLOCK_BYTES = 4096;
 
 /**
  * Contents of a medium as controllers see it: the base image and what the guest wrote over it. One object is shared by

@@ -1,3 +1,4 @@
+import type { PageStore } from './page-store.js';
 import type { StateSchema } from './state.js';
 
 /**
@@ -13,6 +14,8 @@ export interface Device<S extends object = object> {
   readonly version: number;
   readonly schema: StateSchema<S>;
   readonly state: S;
+  /** State that is too large for `schema`; snapshots and digests contain it all the same. */
+  readonly pages?: PageStore;
   /** Hardware reset: power-on values. */
   reset(): void;
   /** After `state` was replaced by a restore: re-drive lines, recompute caches. Must not arm timers. */

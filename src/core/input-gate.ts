@@ -11,7 +11,7 @@ export type InputKind =
   | 'key' // PS/2 set-1/2 independent: raw keyboard bytes as the keyboard would send them
   | 'mouse'
   | 'frame' // u8 interface, then the frame
-  | 'media' // u8 drive, then the hash of the new medium or nothing
+  | 'media' // u8 drive, then the new medium as devices/disk/medium.ts writes it, or nothing
   | 'reset' // host reset; empty
   | 'power-button' // empty
   | 'mark' // host mark: JSON {label, value}
@@ -23,8 +23,7 @@ export type AskKind =
   | 'backdoor' // answer to one backdoor call
   | 'vmport'
   | 'entropy'
-  | 'epoch' // RTC start, seconds since 1970 UTC, f64
-  | 'block'; // a sector of the boot image: u32 LBA
+  | 'epoch'; // RTC start, seconds since 1970 UTC, f64
 
 /** What leaves the machine: recorded for export and comparison, never read back. */
 export type OutputKind = 'serial' | 'debugcon' | 'frame' | 'parallel';
@@ -32,12 +31,15 @@ export type OutputKind = 'serial' | 'debugcon' | 'frame' | 'parallel';
 export interface GateBackend {
   ask(kind: AskKind, request: Uint8Array, produce: () => Uint8Array): Uint8Array;
   output(kind: OutputKind, channel: number, bytes: Uint8Array): void;
+  /** Block `index` of the base image `image`; see InputGate.block(). */
+  block(image: string, index: number, produce: () => Uint8Array): Uint8Array;
 }
 
 /** Answers come from the world and nothing is kept. */
 export const LIVE_BACKEND: GateBackend = {
   ask: (_kind, _request, produce) => produce(),
   output: () => {},
+  block: (_image, _index, produce) => produce(),
 };
 
 export class InputGate {
@@ -72,6 +74,15 @@ export class InputGate {
   /** Live: `produce` runs and its answer is kept. Replaying: the kept answer is returned and `produce` never runs. */
   ask(kind: AskKind, request: Uint8Array, produce: () => Uint8Array): Uint8Array {
     return this.#backend.ask(kind, request, produce);
+  }
+
+  /**
+   * Block `index` (BLOCK_BYTES bytes, not to be changed) of the base image with that SHA-256. Contents of images are no
+   * inputs: they never change. A recording contains those that its run has read, so that replay needs no image; there
+   * `produce` never runs.
+   */
+  block(image: string, index: number, produce: () => Uint8Array): Uint8Array {
+    return this.#backend.block(image, index, produce);
   }
 
   output(kind: OutputKind, channel: number, bytes: Uint8Array): void {

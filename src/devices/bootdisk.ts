@@ -1,35 +1,39 @@
 /**
- * The boot disk: one medium that the boot ROM's INT 13h reads and writes through 16 ports. It stands in for a disk
- * controller and is guestreel's own; no datasheet.
+ * The boot disks: the media that the boot ROM's INT 13h reads and writes through 16 ports. It stands in for the disk
+ * controllers and is guestreel's own; no datasheet. The media are those of the controllers: what one writes, the other
+ * reads.
  *
  * | offset | register |
  * |---|---|
- * | 0-3 | LBA: first sector of the next transfer |
- * | 4-5 | COUNT: sectors of the next transfer, 0 for none |
- * | 6 | write COMMAND: 0 end the transfer, 1 read, 2 write; read STATUS: bit 0 refused (outside the medium), bit 1 data is due |
+ * | 0-3 | LBA: first sector of the next transfer, in units of 512 bytes for every unit, CDs too |
+ * | 4-5 | COUNT: sectors (512 bytes) of the next transfer, 0 for none |
+ * | 6 | write COMMAND: 0 end the transfer, 1 read, 2 write; read STATUS: bit 0 refused (outside the medium, none there, or write-protected), bit 1 data is due |
  * | 7 | INDEX of the word that INFO shows |
  * | 8 | DATA: the bytes of the transfer in order, as many as the access is wide (REP INSW, REP OUTSW); all ones when none is due |
+ * | 9 | UNIT: BIOS drive number that LBA, COUNT, COMMAND and INFO are about: 00h, 01h diskettes, 80h-83h hard disks in the order of their channels, E0h-E3h CDs. After a reset the first unit of the boot order. Writing ends a transfer. |
  * | 12-15 | INFO, read only: see BOOT_DISK_INFO |
  *
- * Data is there at once. Sectors written go to an overlay, which is state; the image never changes. A sector that was
- * not written to its end keeps its contents.
+ * Data is there at once. A sector that was not written to its end keeps its contents.
  *
  * Usual ports: 5260h-526Fh.
  */
-import type { ByteReader, ByteWriter } from '../base/bytes.js';
+import { SECTOR_BYTES, type BlockDevice } from '../core/block.js';
 import type { PortHandler, Width } from '../core/bus.js';
 import type { Device } from '../core/device.js';
-import { bool, fixedBytes, list, u16, u32, u8, type Codec, type StateSchema } from '../core/state.js';
+import { bool, fixedBytes, u16, u32, u8, type StateSchema } from '../core/state.js';
+import type { Geometry } from './disk/medium.js';
 
-export const SECTOR_BYTES = 512;
 /** Ports of the block. */
 export const BOOT_DISK_PORT_COUNT = 16;
+/** UNIT of no drive. */
+export const NO_UNIT = 0xff;
 
 /** Values of INDEX. */
 export const BOOT_DISK_INFO = {
   signature: 0,
-  /** 0 none, 1 floppy, 2 hard disk. */
+  /** Of UNIT's drive: 0 there is none, 1 diskette, 2 hard disk, 3 CD. */
   kind: 1,
+  /** 0: no medium. */
   sectorCount: 2,
   cylinders: 3,
   heads: 4,
@@ -42,6 +46,12 @@ export const BOOT_DISK_INFO = {
   entryCsIp: 8,
   entrySsSp: 9,
   entryDs: 10,
+  /** Bit 0: write-protected. */
+  flags: 11,
+  /** Four bytes, first the lowest: units to boot from in this order, FFh for none. The same for every UNIT. */
+  bootOrder: 12,
+  /** How often the medium has been changed; see INT 13h 16h. */
+  changes: 13,
 } as const;
 
 /** "GRBD". */
@@ -50,14 +60,19 @@ const STATUS_REFUSED = 0x01;
 const STATUS_DATA = 0x02;
 const COMMAND_READ = 1;
 const COMMAND_WRITE = 2;
+/** Of the boot order that INFO shows. */
+const BOOT_ORDER_UNITS = 4;
 
-export interface BootDiskGeometry {
-  readonly kind: 'floppy' | 'hard-disk';
-  readonly sectorCount: number;
-  readonly cylinders: number;
-  readonly heads: number;
-  readonly sectorsPerTrack: number;
-  /** CMOS type of a diskette drive: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M; 0 for a hard disk. */
+const KIND_CODES = { floppy: 1, disk: 2, cdrom: 3 } as const;
+
+/** A drive as the ROM sees it. */
+export interface BootUnit {
+  /** BIOS drive number. */
+  readonly number: number;
+  readonly kind: keyof typeof KIND_CODES;
+  /** Its medium: contents, shape, and how often it was changed. */
+  readonly disk: BlockDevice & { readonly geometry: Geometry; readonly changes: number };
+  /** CMOS type of a diskette drive: 1 360K, 2 1.2M, 3 720K, 4 1.44M, 5 2.88M; 0 for others. */
   readonly driveType: number;
 }
 
@@ -72,19 +87,17 @@ export interface BootDiskEntry {
 }
 
 export interface BootDiskOptions {
-  /** Absent: there is no medium. */
-  readonly geometry?: BootDiskGeometry;
-  /** Contents of sector `lba` of the image as it was when the machine was made; SECTOR_BYTES bytes, not kept. */
-  readonly readImage?: (lba: number) => Uint8Array;
+  readonly units?: readonly BootUnit[];
+  /** Numbers of units to boot from, the first first. */
+  readonly bootOrder?: readonly number[];
   readonly entry?: BootDiskEntry;
 }
 
 export interface BootDiskState {
-  /** What INFO shows. State, so that a replay needs neither the image nor its shape. */
-  info: number[];
   lba: number;
   count: number;
   index: number;
+  unit: number;
   refused: boolean;
   /** Command whose data is due, 0: none. */
   transfer: number;
@@ -95,33 +108,6 @@ export interface BootDiskState {
   position: number;
   /** The present sector. */
   buffer: Uint8Array;
-  /** Sectors that were written. */
-  overlay: Map<number, Uint8Array>;
-}
-
-/** In order of the sectors, so that equal contents have equal bytes. */
-const overlayCodec: Codec<Map<number, Uint8Array>> = {
-  write(out: ByteWriter, overlay) {
-    out.u32(overlay.size);
-    for (const lba of [...overlay.keys()].sort((a, b) => a - b)) out.u32(lba).raw(overlay.get(lba)!);
-  },
-  read(input: ByteReader) {
-    const overlay = new Map<number, Uint8Array>();
-    for (let left = input.u32(); left > 0; left--) {
-      const lba = input.u32();
-      overlay.set(lba, input.raw(SECTOR_BYTES).slice());
-    }
-    return overlay;
-  },
-};
-
-/** The sectors of an image held in memory; beyond its end everything is 0. */
-export function sectorsOf(image: Uint8Array): (lba: number) => Uint8Array {
-  return (lba) => {
-    const sector = new Uint8Array(SECTOR_BYTES);
-    sector.set(image.subarray(lba * SECTOR_BYTES, (lba + 1) * SECTOR_BYTES));
-    return sector;
-  };
 }
 
 function idle() {
@@ -130,47 +116,51 @@ function idle() {
 
 export class BootDisk implements Device<BootDiskState> {
   readonly kind = 'boot-disk';
-  readonly version = 1;
+  readonly version = 2;
   readonly schema: StateSchema<BootDiskState> = {
-    info: list(u32),
     lba: u32,
     count: u16,
     index: u8,
+    unit: u8,
     refused: bool,
     transfer: u8,
     transferLba: u32,
     sectorsLeft: u16,
     position: u16,
     buffer: fixedBytes,
-    overlay: overlayCodec,
   };
   readonly state: BootDiskState;
   /** BOOT_DISK_PORT_COUNT ports. */
   readonly ports: PortHandler;
-  readonly #readImage: (lba: number) => Uint8Array;
+  readonly #units: ReadonlyMap<number, BootUnit>;
+  readonly #bootOrder: readonly number[];
+  readonly #entry: BootDiskEntry | undefined;
 
   constructor(
     readonly id: string,
-    options: BootDiskOptions = {},
+    { units = [], bootOrder = [], entry }: BootDiskOptions = {},
   ) {
-    this.#readImage = options.readImage ?? (() => new Uint8Array(SECTOR_BYTES));
-    const buffer = new Uint8Array(SECTOR_BYTES);
-    this.state = { info: infoWords(options), ...idle(), buffer, overlay: new Map() };
+    this.#units = new Map(units.map((unit) => [unit.number, unit]));
+    this.#bootOrder = bootOrder;
+    this.#entry = entry;
+    this.state = { ...idle(), unit: this.#firstUnit, buffer: new Uint8Array(SECTOR_BYTES) };
     this.ports = {
       read: (offset, width) => this.#read(offset, width),
       write: (offset, value, width) => this.#write(offset, value, width),
     };
   }
 
-  /** What was written stays on the medium. */
-  reset(): void {
-    Object.assign(this.state, idle());
-    this.state.buffer.fill(0);
+  get #firstUnit(): number {
+    return this.#bootOrder[0] ?? NO_UNIT;
+  }
+  get #unit(): BootUnit | undefined {
+    return this.#units.get(this.state.unit);
   }
 
-  /** Present contents of a sector, for the host; do not change them. */
-  sector(lba: number): Uint8Array {
-    return this.state.overlay.get(lba) ?? this.#readImage(lba);
+  /** What was written stays on the media. */
+  reset(): void {
+    Object.assign(this.state, { ...idle(), unit: this.#firstUnit });
+    this.state.buffer.fill(0);
   }
 
   #read(offset: number, width: Width): number {
@@ -196,8 +186,9 @@ export class BootDisk implements Device<BootDiskState> {
     if (offset < 6) return (state.count >>> (8 * (offset - 4))) & 0xff;
     if (offset === 6) return (state.refused ? STATUS_REFUSED : 0) | (state.transfer !== 0 ? STATUS_DATA : 0);
     if (offset === 7) return state.index;
+    if (offset === 9) return state.unit;
     if (offset < 12) return 0xff;
-    return ((state.info[state.index] ?? 0) >>> (8 * (offset - 12))) & 0xff;
+    return (this.#info(state.index) >>> (8 * (offset - 12))) & 0xff;
   }
 
   #writeRegister(offset: number, byte: number): void {
@@ -212,14 +203,65 @@ export class BootDisk implements Device<BootDiskState> {
       this.#command(byte);
     } else if (offset === 7) {
       state.index = byte;
+    } else if (offset === 9) {
+      this.#end();
+      state.unit = byte;
     }
+  }
+
+  #info(index: number): number {
+    const unit = this.#unit;
+    const entry = this.#entry;
+    switch (index) {
+      case BOOT_DISK_INFO.signature:
+        return SIGNATURE;
+      case BOOT_DISK_INFO.kind:
+        return unit === undefined ? 0 : KIND_CODES[unit.kind];
+      case BOOT_DISK_INFO.sectorCount:
+        return Math.min(unit?.disk.sectorCount ?? 0, 0xffff_ffff);
+      case BOOT_DISK_INFO.cylinders:
+        return unit?.disk.geometry.cylinders ?? 0;
+      case BOOT_DISK_INFO.heads:
+        return unit?.disk.geometry.heads ?? 0;
+      case BOOT_DISK_INFO.sectorsPerTrack:
+        return unit?.disk.geometry.sectorsPerTrack ?? 0;
+      case BOOT_DISK_INFO.driveType:
+        return unit?.driveType ?? 0;
+      case BOOT_DISK_INFO.hasEntry:
+        return entry === undefined ? 0 : 1;
+      case BOOT_DISK_INFO.entryCsIp:
+        return entry === undefined ? 0 : entry.cs * 0x1_0000 + entry.ip;
+      case BOOT_DISK_INFO.entrySsSp:
+        return entry === undefined ? 0 : entry.ss * 0x1_0000 + entry.sp;
+      case BOOT_DISK_INFO.entryDs:
+        return entry?.ds ?? 0;
+      case BOOT_DISK_INFO.flags:
+        return unit?.disk.readOnly === true ? 1 : 0;
+      case BOOT_DISK_INFO.bootOrder:
+        return Array.from({ length: BOOT_ORDER_UNITS }, (_, i) => (this.#bootOrder[i] ?? NO_UNIT) << (8 * i)).reduce(
+          (all, byte) => all | byte,
+        );
+      case BOOT_DISK_INFO.changes:
+        return unit?.disk.changes ?? 0;
+      default:
+        return 0;
+    }
+  }
+
+  #end(): void {
+    Object.assign(this.state, { refused: false, transfer: 0, sectorsLeft: 0, position: 0 });
   }
 
   #command(command: number): void {
     const { state } = this;
-    Object.assign(state, { refused: false, transfer: 0, sectorsLeft: 0, position: 0 });
+    this.#end();
     if (command !== COMMAND_READ && command !== COMMAND_WRITE) return;
-    if (state.lba + state.count > state.info[BOOT_DISK_INFO.sectorCount]) {
+    const disk = this.#unit?.disk;
+    if (
+      disk === undefined ||
+      state.lba + state.count > disk.sectorCount ||
+      (command === COMMAND_WRITE && disk.readOnly)
+    ) {
       state.refused = true;
       return;
     }
@@ -228,9 +270,18 @@ export class BootDisk implements Device<BootDiskState> {
     this.#fetch();
   }
 
+  /** The medium under a transfer that goes on: another may have taken its place. */
+  get #present(): BlockDevice | undefined {
+    const disk = this.#unit?.disk;
+    return disk !== undefined && this.state.transferLba < disk.sectorCount ? disk : undefined;
+  }
+
   #fetch(): void {
     const { state } = this;
-    if (state.transfer === COMMAND_READ) state.buffer.set(this.sector(state.transferLba));
+    if (state.transfer !== COMMAND_READ) return;
+    const disk = this.#present;
+    if (disk === undefined) state.buffer.fill(0);
+    else state.buffer.set(disk.read(state.transferLba, 1));
   }
 
   #readData(): number {
@@ -245,7 +296,10 @@ export class BootDisk implements Device<BootDiskState> {
     const { state } = this;
     if (state.transfer !== COMMAND_WRITE) return;
     state.buffer[state.position] = byte;
-    if (state.position === SECTOR_BYTES - 1) state.overlay.set(state.transferLba, state.buffer.slice());
+    if (state.position === SECTOR_BYTES - 1) {
+      const disk = this.#present;
+      if (disk?.readOnly === false) disk.write(state.transferLba, state.buffer);
+    }
     this.#advance();
   }
 
@@ -257,24 +311,4 @@ export class BootDisk implements Device<BootDiskState> {
     if (--state.sectorsLeft > 0) this.#fetch();
     else state.transfer = 0;
   }
-}
-
-function infoWords({ geometry, entry }: BootDiskOptions): number[] {
-  const words = new Array<number>(11).fill(0);
-  words[BOOT_DISK_INFO.signature] = SIGNATURE;
-  if (geometry !== undefined) {
-    words[BOOT_DISK_INFO.kind] = geometry.kind === 'floppy' ? 1 : 2;
-    words[BOOT_DISK_INFO.sectorCount] = geometry.sectorCount;
-    words[BOOT_DISK_INFO.cylinders] = geometry.cylinders;
-    words[BOOT_DISK_INFO.heads] = geometry.heads;
-    words[BOOT_DISK_INFO.sectorsPerTrack] = geometry.sectorsPerTrack;
-    words[BOOT_DISK_INFO.driveType] = geometry.driveType;
-  }
-  if (entry !== undefined) {
-    words[BOOT_DISK_INFO.hasEntry] = 1;
-    words[BOOT_DISK_INFO.entryCsIp] = entry.cs * 0x1_0000 + entry.ip;
-    words[BOOT_DISK_INFO.entrySsSp] = entry.ss * 0x1_0000 + entry.sp;
-    words[BOOT_DISK_INFO.entryDs] = entry.ds;
-  }
-  return words;
 }

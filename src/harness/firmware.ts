@@ -18,8 +18,9 @@ export function loadFirmware(services: HostServices, { bios, videoBios }: Firmwa
   const read = (source: string | Uint8Array): Uint8Array =>
     typeof source === 'string' ? services.readFile(source) : source;
   const where = (source: string | Uint8Array): string => (typeof source === 'string' ? source : 'BIOS');
+  const font = services.videoFont();
   if (bios === undefined) {
-    if (videoBios === undefined) return { kind: 'builtin', rom: services.bootRom(), videoRom: null };
+    if (videoBios === undefined) return { kind: 'builtin', rom: services.bootRom(), videoRom: null, font };
     throw new CodedError('USAGE', 'a video BIOS needs a BIOS that runs it', { hint: 'give --bios too' });
   }
   const rom = read(bios);
@@ -39,5 +40,5 @@ export function loadFirmware(services: HostServices, { bios, videoBios }: Firmwa
       hint: `an expansion ROM (it begins with 55h AAh) of at most ${VIDEO_ROM_BYTES / 1024} KiB`,
     });
   }
-  return { kind: 'bios', rom, videoRom };
+  return { kind: 'bios', rom, videoRom, font };
 }

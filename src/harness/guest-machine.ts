@@ -1,6 +1,7 @@
 import { CodedError } from '../base/errors.js';
 import { utf8Encode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
+import { frameOf } from '../devices/vga/frame.js';
 import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.js';
 import type { MachineStop } from '../machine/machine.js';
 import type { Pc } from '../machine/pc.js';
@@ -116,6 +117,11 @@ export class GuestMachine {
   }
   readMemory(linear: number, length: number): Uint8Array {
     return readLinearMemory(this.#parts.pc, linear, length);
+  }
+  /** The screen as a PNG file. */
+  screenshot(): Uint8Array {
+    const { width, height, rgba } = frameOf(this.#parts.pc.vga);
+    return this.#parts.services.encodePng(width, height, rgba);
   }
   /** What is written to the debug consoles: port 0 is E9h, 1 is 402h, where SeaBIOS logs. */
   onDebug(listener: (bytes: Uint8Array, port: number) => void): () => void {

@@ -6,7 +6,7 @@ import type { MachineConfig } from '../machine/config.js';
 import { DEFAULT_MEMORY_BYTES, DEFAULT_NS_PER_TICK, parseMemorySize } from '../machine/config.js';
 import type { Pc } from '../machine/pc.js';
 import { createPc } from '../machine/pc.js';
-import { applyBoot, planBoot } from '../machine/boot.js';
+import { applyBoot, planBoot, type Firmware } from '../machine/boot.js';
 import { loadFirmware } from './firmware.js';
 import { AuditLog } from '../policy/audit.js';
 import type { StartGrant } from '../policy/decision.js';
@@ -20,6 +20,7 @@ import { LiveSession } from '../replay/live-session.js';
 import { RecordingControl } from '../replay/recording-control.js';
 import { encodeStanding, newStanding, type Standing } from '../replay/standing.js';
 import type { Tier } from '../cpu/cpu-options.js';
+import { attachImages, openDrives, type DiskImage, type DriveOptions, type OpenedDrives } from './drives.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
@@ -28,8 +29,8 @@ import { Retention } from './retention.js';
 import type { HostServices } from './services.js';
 import { VERDICTS } from './verdicts.js';
 
-/** Options that a machine has whether it boots or goes live from a recording. */
-export interface LiveOptions {
+/** Options that a machine has whether it boots or goes live from a recording; images there are what was in its drives. */
+export interface LiveOptions extends DriveOptions {
   /** Path of a policy file, or a policy; a safe default otherwise. */
   readonly policy?: string | Policy;
   /** Folder for recordings and audit; `recordings` unless given. */
@@ -46,8 +47,6 @@ export interface LiveOptions {
   readonly digestTicks?: number;
   /** Engines to run on: changes nothing the guest can see either. Default `all`. */
   readonly tier?: Tier;
-  /** The boot disk's image, needed when going live reads blocks that the recording has not. */
-  readonly bootImage?: string | Uint8Array;
 }
 
 export interface MachineOptions extends LiveOptions {
@@ -56,6 +55,8 @@ export interface MachineOptions extends LiveOptions {
   /** Linux bzImage or multiboot kernel: path or bytes. */
   readonly kernel?: string | Uint8Array;
   readonly initrd?: string | Uint8Array;
+  /** Where the firmware looks for something to boot, e.g. `dc`: a diskette, c hard disk, d CD. */
+  readonly boot?: string;
   /** Kernel command line. */
   readonly append?: string;
   /** BIOS instead of the built-in boot ROM, e.g. SeaBIOS: path or bytes, at most 256 KiB. */
@@ -87,18 +88,37 @@ function loadImage(services: HostServices, role: string, source: string | Uint8A
 export async function createMachine(services: HostServices, options: MachineOptions): Promise<GuestMachine> {
   const kernel = loadImage(services, 'kernel', options.kernel);
   const initrd = loadImage(services, 'initrd', options.initrd);
-  const disk = loadImage(services, 'boot', options.bootImage);
   if (kernel === null && initrd !== null)
     throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
   const firmware = loadFirmware(services, options);
   const memoryBytes = options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory));
+  const drives = openDrives(services, options);
+  try {
+    return boot({ services, options, kernel, initrd, firmware, memoryBytes, drives });
+  } catch (error) {
+    drives.close();
+    throw error;
+  }
+}
+
+interface BootParts {
+  readonly services: HostServices;
+  readonly options: MachineOptions;
+  readonly kernel: Image | null;
+  readonly initrd: Image | null;
+  readonly firmware: Firmware;
+  readonly memoryBytes: number;
+  readonly drives: OpenedDrives;
+}
+
+function boot({ services, options, kernel, initrd, firmware, memoryBytes, drives }: BootParts): GuestMachine {
   const plan = planBoot({
     kernel: kernel?.bytes ?? null,
     initrd: initrd?.bytes ?? null,
     append: options.append ?? '',
-    disk: disk?.bytes ?? null,
     ramSizeBytes: memoryBytes,
     hasBios: firmware.kind === 'bios',
+    hasDrives: drives.configs.length > 0,
   });
   const config: MachineConfig = {
     memoryBytes,
@@ -108,12 +128,15 @@ export async function createMachine(services: HostServices, options: MachineOpti
     firmware: firmware.kind,
     hasVideoRom: firmware.videoRom !== null,
     romSha256: toHex(services.hashing.sha256(firmware.rom)),
-    bootDisk: plan.bootDisk,
+    drives: drives.configs,
+    bootOrder: drives.bootOrder,
+    bootEntry: plan.entry,
   };
   const pc = createPc({ config, code: services.cpuCode(), hashing: services.hashing, tier: options.tier });
-  applyBoot(pc, plan, firmware, disk?.bytes ?? null);
-  const images = [kernel, initrd, disk].filter((i) => i !== null).map((i) => i.reference);
-  return launch({ pc, services, options, epoch: 0, images });
+  for (const image of drives.images) pc.images.add(image.sha256, image);
+  applyBoot(pc, plan, firmware);
+  const images = [kernel, initrd].filter((i) => i !== null).map((i) => i.reference);
+  return launch({ pc, services, options, epoch: 0, images: [...images, ...drives.references], opened: drives.images });
 }
 
 const MAX_NS_PER_TICK = 1024;
@@ -132,6 +155,8 @@ interface LaunchRequest {
   readonly epoch: number;
   readonly parent?: ParentReference;
   readonly images: readonly ImageReference[];
+  /** Images that the machine reads; closed with it. */
+  readonly opened?: readonly DiskImage[];
   /** Where a run goes on that was a replay. */
   readonly standing?: Standing;
 }
@@ -139,7 +164,7 @@ interface LaunchRequest {
 /** Puts a wired machine, fresh or at the end of a replay, into live hands. */
 export function launch(request: LaunchRequest): GuestMachine {
   const { pc, services, options, epoch, parent, images, standing = newStanding() } = request;
-  if (epoch > 0) attachBootImage(pc, services, options, images);
+  const opened = request.opened ?? attachImages(pc, services, options, images);
   const outDir = options.outDir ?? DEFAULT_OUT_DIR;
   const events = new Events<MachineEvents>();
   const session = new LiveSession(pc.machine, epoch);
@@ -214,6 +239,7 @@ export function launch(request: LaunchRequest): GuestMachine {
       authorizeHost(gatekeeper, session, control, 'goLive', '');
     } catch (error) {
       auditSink?.close();
+      for (const image of opened) image.close();
       throw error;
     }
   }
@@ -243,36 +269,11 @@ export function launch(request: LaunchRequest): GuestMachine {
       policyChanged();
     },
     offer: (handle, bytes) => backdoor.offer(handle, bytes),
-    release: () => auditSink?.close(),
+    release: () => {
+      auditSink?.close();
+      for (const image of opened) image.close();
+    },
   });
-}
-
-/** Going live may read sectors that the recording has not: then the image is needed. */
-function attachBootImage(
-  pc: Pc,
-  services: HostServices,
-  options: LiveOptions,
-  images: readonly ImageReference[],
-): void {
-  const wanted = images.find((i) => i.role === 'boot');
-  if (wanted === undefined) return;
-  if (options.bootImage === undefined) {
-    if (pc.media.isComplete(wanted.bytes)) return;
-    throw new CodedError('MISSING_IMAGE', `going live needs the boot image "${wanted.name}"`, {
-      hint: `give the image whose SHA-256 is ${wanted.sha256}`,
-    });
-  }
-  const found = loadImage(services, 'boot', options.bootImage)!;
-  if (found.reference.sha256 !== wanted.sha256) {
-    throw new CodedError(
-      'MISMATCH',
-      `this is not the boot image of the recording: its SHA-256 is ${found.reference.sha256}`,
-      {
-        hint: `give the one whose SHA-256 is ${wanted.sha256}`,
-      },
-    );
-  }
-  pc.media.attach(found.bytes);
 }
 
 function authorizeHost(

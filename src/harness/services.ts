@@ -3,6 +3,7 @@ import type { CpuCode } from '../cpu/code.js';
 import type { BlockCodec, BlockCompressor } from '../log/block-codec.js';
 import type { Signer, Verifier } from '../log/signature.js';
 import type { ReelSource } from '../log/reel-source.js';
+import type { DiskImage } from './drives.js';
 import type { Pacer } from './guest-machine.js';
 import type { RecordingFile } from '../replay/recording-control.js';
 
@@ -29,6 +30,8 @@ export interface HostServices {
   cpuCode(): CpuCode;
   /** Whole file. Throws HOST_IO naming it. */
   readFile(path: string): Uint8Array<ArrayBuffer>;
+  /** A disk image, raw or qcow2, read as it is needed. Throws HOST_IO or DAMAGED naming it. */
+  openImage(path: string): DiskImage;
   fileExists(path: string): boolean;
   /** UTF-8 text of a file. Throws HOST_IO. */
   readText(path: string): string;
@@ -56,4 +59,8 @@ export interface HostServices {
   createPacer(nsPerTick: number): Pacer;
   /** Boot ROM image. */
   bootRom(): Uint8Array<ArrayBuffer>;
+  /** Code page 437, 256 glyphs of 16 rows. */
+  videoFont(): Uint8Array<ArrayBuffer>;
+  /** A PNG file of `width` x `height` pixels: red, green, blue, alpha each. */
+  encodePng(width: number, height: number, rgba: Uint8Array): Uint8Array;
 }

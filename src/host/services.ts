@@ -7,12 +7,14 @@ import { AuditFile } from './audit-file.js';
 import { readFile } from './binary-file.js';
 import { BackgroundCompressor } from './background-compressor.js';
 import { createBlockCodec } from './block-codec.js';
+import { openDiskImage } from './disk-image.js';
 import { cpuCode } from './cpu-code.js';
 import { createSigner, createVerifier } from './signing.js';
 import { readTextFile } from './text-file.js';
 import { finishedRecordings, removeRecording } from './recording-folder.js';
 import { packageFile, packageVersion } from './package-file.js';
 import { Pacer } from './pacing.js';
+import { encodePng } from './png.js';
 import { createHashing } from './hashing.js';
 import { ReelFileSink } from './reel-file-sink.js';
 import { ReelFileSource } from './reel-file-source.js';
@@ -31,6 +33,7 @@ async function create(): Promise<HostServices> {
     compressor: COMPRESSION_WORKER === null ? immediate : new BackgroundCompressor(COMPRESSION_WORKER, immediate),
     cpuCode,
     readFile,
+    openImage: openDiskImage,
     fileExists: existsSync,
     readText: readTextFile,
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
@@ -50,6 +53,8 @@ async function create(): Promise<HostServices> {
     pause: async (ms) => {
       await (ms > 0 ? after(ms) : nextTurn());
     },
+    videoFont: () => readFile(packageFile('guest-images/fonts/cp437-8x16.bin')),
+    encodePng,
     bootRom: () => readFile(packageFile('guest-images/built/boot-rom.bin')),
   };
 }

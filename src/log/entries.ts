@@ -52,7 +52,7 @@ const INPUT_KINDS: Record<InputKind, string> = {
   key: 'keyboard bytes',
   mouse: 'mouse bytes',
   frame: 'u8 interface, then a network frame',
-  media: "u8 drive, then the new medium's hash or nothing",
+  media: 'u8 drive, then the new medium or nothing',
   reset: 'host reset',
   'power-button': 'power button',
   mark: 'mark set by the host',
@@ -65,7 +65,6 @@ const ASK_KINDS: Record<AskKind, string> = {
   vmport: 'one call of the VMware port',
   entropy: 'random bytes',
   epoch: "the RTC's start",
-  block: 'a sector of the boot image, when it is read for the first time',
 };
 
 const OUTPUT_KINDS: Record<OutputKind, string> = {
@@ -164,7 +163,7 @@ export const ENTRY_KINDS = {
     'image',
     'any number',
     layout<{ offset: number; bytes: Uint8Array }>({ offset: safe, bytes: rest }),
-    'Bytes of a base image, embedded when the run reads them for the first time; the suffix is its role.',
+    'A block of a base image, embedded when the recorded run reads it for the first time: no bytes for one of zeros. The suffix is the SHA-256 of the image.',
   ),
   mark: kind(null, null, 'any number', json(MARK_SHAPE), 'A named tick.'),
   audit: kind(null, null, 'any number', AUDIT, 'A decision of the policy.'),

@@ -129,7 +129,11 @@ export class ReelReader {
   }
 
   readBlock(block: BlockReference): Uint8Array {
-    const entry = this.cursor(block.position).next();
+    return this.blockAt(block.position);
+  }
+  /** Of the block entry at `position`, which a cursor of this recording had. */
+  blockAt(position: Position): Uint8Array {
+    const entry = this.cursor(position).next();
     if (entry?.entry !== 'block') throw new CodedError('STATE', 'the block is of another recording');
     return entry.bytes;
   }

@@ -1,9 +1,9 @@
 import { CS, DS, EAX, EBX, ES, ESI, ESP, FS, GS, SS } from '../isa/cpu-state.js';
 import { CodedError } from '../base/errors.js';
 import { buildAcpiTables } from '../devices/acpi-tables.js';
-import type { BootDiskConfig } from './config.js';
+import type { BootDiskEntry } from '../devices/bootdisk.js';
+import { cmosDriveBytes } from './drives.js';
 import { describeMachine } from './firmware/bios.js';
-import { loadBootImage } from './loaders/boot-image.js';
 import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
 import { loadLinux } from './loaders/linux.js';
 import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
@@ -13,50 +13,47 @@ import { DEVICE_MEMORY, VIDEO_ROM_BYTES } from './memory-map.js';
 import type { Pc } from './pc.js';
 import { PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
 
-/** What a machine is to boot. A kernel goes before the disk. */
+/** What a machine is to boot. A kernel goes before the disks. */
 export interface BootRequest {
   readonly kernel: Uint8Array | null;
   readonly initrd: Uint8Array | null;
   readonly append: string;
-  readonly disk: Uint8Array | null;
   readonly ramSizeBytes: number;
   /** A BIOS from a file looks for something to boot itself. */
   readonly hasBios: boolean;
+  /** Some drive can be booted from. */
+  readonly hasDrives: boolean;
 }
 
 /** What the machine starts with at its reset vector. */
 export interface Firmware {
   readonly kind: 'builtin' | 'bios';
   readonly rom: Uint8Array;
+  /** The font that a video BIOS has loaded before anything else starts: 256 glyphs of 16 rows. */
+  readonly font: Uint8Array;
   /** Expansion ROM of the video card. */
   readonly videoRom: Uint8Array | null;
 }
 
 export interface BootPlan extends LoadPlan {
-  readonly bootDisk: BootDiskConfig | null;
+  /** Where the boot ROM starts what was loaded. */
+  readonly entry: BootDiskEntry | null;
 }
 
 const CR0_PROTECTED = 0x11;
 const FLAT_CODE_ACCESS = 0xc09b;
 const FLAT_DATA_ACCESS = 0xc093;
 
-/** Decides how to boot. Throws USAGE for what is neither a kernel nor a disk image. */
-export function planBoot({ kernel, initrd, append, disk, ramSizeBytes, hasBios }: BootRequest): BootPlan {
-  if (hasBios && kernel !== null) {
+/** Decides how to boot. Throws USAGE where there is nothing to boot, or what is no kernel. */
+export function planBoot({ kernel, initrd, append, ramSizeBytes, hasBios, hasDrives }: BootRequest): BootPlan {
+  if (kernel === null) {
+    if (hasBios || hasDrives) return { writes: [], cpu: { mode: 'reset' }, entry: null };
+    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
+  }
+  if (hasBios) {
     throw new CodedError('USAGE', 'a kernel is started without a BIOS', {
       hint: 'give --kernel or --bios; a boot loader on a disk starts kernels under a BIOS',
     });
-  }
-  const image = disk === null ? null : loadBootImage({ bytes: disk });
-  const media = (entry: BootDiskConfig['entry']): BootDiskConfig | null =>
-    image === null && entry === null
-      ? null
-      : { imageBytes: disk?.length ?? 0, geometry: image?.geometry ?? null, entry };
-  if (kernel === null) {
-    if (hasBios && image === null) return { writes: [], cpu: { mode: 'reset' }, bootDisk: null };
-    if (image === null)
-      throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give a boot image or a kernel' });
-    return { writes: image.writes, cpu: image.cpu, bootDisk: media(null) };
   }
   // The Linux loader knows what to say of files that are neither.
   const plan =
@@ -65,11 +62,11 @@ export function planBoot({ kernel, initrd, append, disk, ramSizeBytes, hasBios }
       : loadLinux({ kernel, append, ramSizeBytes, ...(initrd === null ? {} : { initrd }) });
   const { cpu } = plan;
   const entry = cpu.mode === 'real' ? { cs: cpu.cs, ip: cpu.ip, ss: cpu.ss, sp: cpu.sp, ds: cpu.ds } : null;
-  return { ...plan, bootDisk: media(entry) };
+  return { ...plan, entry };
 }
 
-/** Fills a fresh machine: firmware, tables, memory sizes, and what the plan says. */
-export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware, disk: Uint8Array | null): void {
+/** Fills a fresh machine: firmware, tables, CMOS, media, and what the plan says. Its images are at hand. */
+export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware): void {
   const { cpu } = pc.machine;
   const { physical } = cpu;
   pc.memoryMap.loadBios(firmware.rom);
@@ -79,9 +76,15 @@ export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware, disk: Uint
   const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
   const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts });
   if (firmware.kind === 'bios') describeMachine(pc.fwCfg, { ramSizeBytes: pc.config.memoryBytes, acpi });
-  else physical.write(acpi.address, acpi.bytes, true);
-  for (const { index, value } of cmosMemoryBytes(pc.config.memoryBytes)) pc.cmos.store(index, value);
-  if (disk !== null) pc.media.insert(disk);
+  else {
+    physical.write(acpi.address, acpi.bytes, true);
+    pc.vga.loadFont(firmware.font);
+  }
+  const { memoryBytes, drives, bootOrder } = pc.config;
+  for (const { index, value } of [...cmosMemoryBytes(memoryBytes), ...cmosDriveBytes(drives, bootOrder)]) {
+    pc.cmos.store(index, value);
+  }
+  for (const disk of pc.disks.values()) disk.load();
   for (const { address, bytes } of plan.writes) physical.write(address, bytes, true);
   if (plan.cpu.mode === 'protected') enterProtectedMode(pc, plan.cpu);
   cpu.restored();

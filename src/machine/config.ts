@@ -1,7 +1,8 @@
 import { CodedError } from '../base/errors.js';
 import { MIB } from '../base/units.js';
-import type { BootDiskEntry, BootDiskGeometry } from '../devices/bootdisk.js';
+import type { BootDiskEntry } from '../devices/bootdisk.js';
 import { MAX_RAM_BYTES } from '../cpu/memory/layout.js';
+import { BOOT_LETTERS, DEFAULT_BOOT_ORDER, parseDrives, type DriveConfig } from './drives.js';
 
 /**
  * What a machine is made of: everything that must be equal for a recording to replay. It is part of every recording
@@ -21,17 +22,11 @@ export interface MachineConfig {
   readonly hasVideoRom: boolean;
   /** SHA-256 of the boot ROM, null without one. */
   readonly romSha256: string | null;
-  /** What the boot ROM boots, null when a kernel is started without it. */
-  readonly bootDisk: BootDiskConfig | null;
-}
-
-export interface BootDiskConfig {
-  /** Size of the image, 0 without one. */
-  readonly imageBytes: number;
-  /** Null without an image. */
-  readonly geometry: BootDiskGeometry | null;
-  /** Where the ROM starts a program that lies in memory already. */
-  readonly entry: BootDiskEntry | null;
+  readonly drives: readonly DriveConfig[];
+  /** Letters of BOOT_LETTERS: where the firmware looks for something to boot. */
+  readonly bootOrder: string;
+  /** Where the boot ROM starts a program that lies in memory already. */
+  readonly bootEntry: BootDiskEntry | null;
 }
 
 export const DEFAULT_MEMORY_BYTES = 128 * MIB;
@@ -74,25 +69,30 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
     hasVideoRom: value.hasVideoRom === true,
     romSha256: rom,
-    bootDisk: parseBootDisk(value.bootDisk, source),
+    drives: parseDrives(value.drives ?? [], source),
+    bootOrder: parseBootOrder(value.bootOrder ?? DEFAULT_BOOT_ORDER, source),
+    bootEntry: parseBootEntry(value.bootEntry, source),
   };
 }
 
-const GEOMETRY_FIELDS = ['sectorCount', 'cylinders', 'heads', 'sectorsPerTrack', 'driveType'] as const;
 const ENTRY_FIELDS = ['cs', 'ip', 'ss', 'sp', 'ds'] as const;
 
-function parseBootDisk(value: unknown, source: string): BootDiskConfig | null {
-  if (value === null) return null;
-  const bad = (what: string): CodedError =>
-    new CodedError('DAMAGED', `machine.bootDisk${what} is not valid`, { where: source });
-  if (typeof value !== 'object') throw bad('');
-  const { imageBytes, geometry, entry } = value as Record<string, Record<string, unknown> | number | null>;
-  const allNumbers = (part: unknown, fields: readonly string[]): boolean =>
-    typeof part === 'object' &&
-    part !== null &&
-    fields.every((f) => Number.isSafeInteger((part as Record<string, unknown>)[f]));
-  if (!Number.isSafeInteger(imageBytes)) throw bad('.imageBytes');
-  if (geometry !== null && !allNumbers(geometry, GEOMETRY_FIELDS)) throw bad('.geometry');
-  if (entry !== null && !allNumbers(entry, ENTRY_FIELDS)) throw bad('.entry');
-  return value as BootDiskConfig;
+function parseBootEntry(value: unknown, source: string): BootDiskEntry | null {
+  if (value === null || value === undefined) return null;
+  const entry = value as Readonly<Record<string, unknown>>;
+  if (typeof value !== 'object' || !ENTRY_FIELDS.every((field) => Number.isSafeInteger(entry[field]))) {
+    throw new CodedError('DAMAGED', 'machine.bootEntry is not valid', { where: source });
+  }
+  return value as BootDiskEntry;
+}
+
+function parseBootOrder(value: unknown, source: string): string {
+  if (
+    typeof value === 'string' &&
+    value.length <= BOOT_LETTERS.length &&
+    [...value].every((c) => BOOT_LETTERS.includes(c))
+  ) {
+    return value;
+  }
+  throw new CodedError('DAMAGED', `machine.bootOrder is ${JSON.stringify(value)}`, { where: source });
 }

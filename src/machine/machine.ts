@@ -1,9 +1,11 @@
+import { assert } from '../base/assert.js';
 import { ByteReader, ByteWriter } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { Device } from '../core/device.js';
 import type { InputGate, InputKind } from '../core/input-gate.js';
+import type { PageStore } from '../core/page-store.js';
 import { readState, writeState } from '../core/state.js';
 import type { TimerQueue } from '../core/timers.js';
 import type { Cpu } from '../cpu/cpu.js';
@@ -25,7 +27,7 @@ export interface Section {
   readonly bytes: Uint8Array;
 }
 
-/** All state of a machine between two instructions, RAM apart. */
+/** All state of a machine between two instructions, RAM and page stores apart. */
 export interface StateSnapshot {
   readonly tick: Tick;
   readonly sections: readonly Section[];
@@ -34,7 +36,7 @@ export interface StateSnapshot {
 /** Hash of a machine's state at a tick; see docs/determinism.md. */
 export interface Digest {
   readonly tick: Tick;
-  /** SHA-256 of every section, by name. */
+  /** SHA-256 of every section, and of what was written to each page store since the last digest, by name. */
   readonly sections: ReadonlyMap<string, Uint8Array>;
   /** SHA-256 over number and contents of the RAM pages written since the last digest. */
   readonly ram: Uint8Array;
@@ -56,6 +58,8 @@ export class Machine {
   readonly gate: InputGate;
   readonly devices: readonly Device[];
   readonly hashing: Hashing;
+  /** The devices' page stores, by the names of their sections. */
+  readonly stores: ReadonlyMap<string, PageStore>;
   #stop: MachineStop | null = null;
   #resetRequested = false;
   #breakRequested = false;
@@ -67,6 +71,7 @@ export class Machine {
     this.gate = parts.gate;
     this.devices = parts.devices;
     this.hashing = parts.hashing;
+    this.stores = storesOf(parts.devices);
     this.timers.onEarlier = (deadline) => this.cpu.cutAt(deadline);
   }
 
@@ -158,7 +163,7 @@ export class Machine {
   }
 
   // ---- state
-  /** CPU, timers and devices. RAM is read through `cpu.physical`. */
+  /** CPU, timers and devices. RAM is read through `cpu.physical`, page stores through `stores`. */
   save(): StateSnapshot {
     this.cpu.settle();
     const sections: Section[] = [];
@@ -183,7 +188,7 @@ export class Machine {
     return { tick: this.tick, sections };
   }
 
-  /** The opposite of save(); RAM must already hold the snapshot's pages. Throws MISMATCH or DAMAGED. */
+  /** The opposite of save(); RAM and page stores must already hold the snapshot's pages. Throws MISMATCH or DAMAGED. */
   restore(snapshot: StateSnapshot): void {
     const left = new Map(snapshot.sections.map((s) => [s.name, s.bytes]));
     const take = (name: string, read: (input: ByteReader) => void): void => {
@@ -231,16 +236,19 @@ export class Machine {
     const numbers = new ByteWriter(pages.length * 4);
     for (const page of pages) numbers.u32(page);
     const ram = this.hashing.sha256(numbers.finish(), ...pages.map((p) => physical.page(p)));
+    const hashes = new Map(sections.map((s) => [s.name, this.hashing.sha256(s.bytes)]));
+    for (const [name, store] of this.stores) hashes.set(name, hashWritten(store, this.hashing));
     return {
       tick: this.tick,
-      sections: new Map(sections.map((s) => [s.name, this.hashing.sha256(s.bytes)])),
+      sections: hashes,
       ram,
       pages,
     };
   }
 
-  /** Starts the next digest's RAM part afresh, as if every page had just been hashed. */
+  /** Starts the next digest's RAM part, and those of page stores, afresh, as if every page had just been hashed. */
   clearDirty(observer: number = DIRTY.DIGEST): void {
+    if (observer === DIRTY.DIGEST) for (const store of this.stores.values()) store.takeDirty();
     this.cpu.physical.takeDirty(observer);
     this.cpu.memory.tlb.flushWrites();
   }
@@ -268,4 +276,35 @@ function restoreDevice(device: Device, input: ByteReader): void {
     );
   }
   readState(input, device.schema, device.state);
+}
+
+function storesOf(devices: readonly Device[]): Map<string, PageStore> {
+  const stores = new Map<string, PageStore>();
+  for (const { id, pages } of devices) {
+    if (pages === undefined) continue;
+    assert(!devices.some((d) => d.id === `${id}.pages`), `a device "${id}.pages"`);
+    stores.set(`${id}.pages`, pages);
+  }
+  return stores;
+}
+
+/** Pages hashed with one call. */
+const PAGES_PER_HASH = 4096;
+
+/** SHA-256 over number and contents of what was written since the last call; a page that went away has no contents. */
+function hashWritten(store: PageStore, hashing: Hashing): Uint8Array {
+  const written = store.takeDirty();
+  let hash = new Uint8Array(0);
+  for (let first = 0; first < written.length; first += PAGES_PER_HASH) {
+    const numbers = written.slice(first, first + PAGES_PER_HASH);
+    const head = new ByteWriter(numbers.length * 9).raw(hash);
+    const pages: Uint8Array[] = [];
+    for (const number of numbers) {
+      const page = store.get(number);
+      head.safe(number).u8(page === undefined ? 0 : 1);
+      if (page !== undefined) pages.push(page);
+    }
+    hash = new Uint8Array(hashing.sha256(head.finish(), ...pages));
+  }
+  return hash.length > 0 ? hash : hashing.sha256();
 }

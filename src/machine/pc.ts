@@ -7,11 +7,13 @@ import { TimerQueue } from '../core/timers.js';
 import type { CpuCode } from '../cpu/code.js';
 import { Cpu } from '../cpu/cpu.js';
 import type { Tier } from '../cpu/cpu-options.js';
-import { LAYOUT } from '../cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { Backdoor } from '../devices/backdoor/backdoor.js';
 import { MAGIC, PORT } from '../devices/backdoor/protocol.js';
 import { BOOT_DISK_PORT_COUNT, BootDisk } from '../devices/bootdisk.js';
+import { BaseImages } from '../devices/disk/base-images.js';
+import { Disk } from '../devices/disk/disk.js';
+import { decodeMediaChange } from '../devices/disk/medium.js';
 import { Cmos } from '../devices/cmos.js';
 import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
@@ -26,12 +28,12 @@ import { Pic } from '../devices/pic.js';
 import { Pit } from '../devices/pit.js';
 import { Port92 } from '../devices/port92.js';
 import { POWER_PORT_COUNT, Power } from '../devices/power.js';
-import { VGA_PORT_COUNT, VgaText } from '../devices/vga-text.js';
+import { DISPI_PORT_COUNT, VGA_PORT_COUNT, Vga } from '../devices/vga/vga.js';
 import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
-import { BootMedia } from './boot-media.js';
 import type { MachineConfig } from './config.js';
+import { bootUnits, romUnits, type DriveId } from './drives.js';
 import { Machine } from './machine.js';
-import { DEVICE_MEMORY, MemoryMap } from './memory-map.js';
+import { DEVICE_MEMORY, MemoryMap, VIDEO_RAM_BYTES, VIDEO_ROM_BYTES } from './memory-map.js';
 import { PortCaller } from './port-caller.js';
 
 /** ACPI fixed hardware: base port and interrupt. */
@@ -43,7 +45,6 @@ export const SERIAL_PORTS = [
   { base: 0x3f8, irq: 4 },
   { base: 0x2f8, irq: 3 },
 ] as const;
-const TEXT_MEMORY = 0xb8000;
 const BOOT_DISK_BASE = 0x5260;
 
 export interface PcOptions {
@@ -66,10 +67,13 @@ export interface Pc {
   readonly cmos: Cmos;
   readonly uarts: readonly Ns16550[];
   readonly keyboard: I8042;
-  readonly vga: VgaText;
+  readonly vga: Vga;
   readonly power: Power;
   readonly backdoor: Backdoor;
-  readonly media: BootMedia;
+  /** Media of the drives. */
+  readonly disks: ReadonlyMap<DriveId, Disk>;
+  /** Where base blocks come from; empty while a recording is followed. */
+  readonly images: BaseImages;
 }
 
 /** Wires a PC/AT. The only place that knows which chip sits at which port and line. */
@@ -162,10 +166,19 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   ports.map('dma', 0x00, 16, dma.lowPorts);
   ports.map('dma', 0xc0, 32, dma.highPorts);
   ports.map('dma', 0x80, 16, dma.pagePorts);
-  const readTextMemory = (offset: number, length: number): Uint8Array =>
-    cpu.physical.u8.subarray(LAYOUT.ram + TEXT_MEMORY + offset, LAYOUT.ram + TEXT_MEMORY + offset + length);
-  const vga = add(new VgaText('vga', { clock, readTextMemory }));
+  const vga = add(
+    new Vga('vga', {
+      clock,
+      videoRam: cpu.physical.deviceMemory(DEVICE_MEMORY.videoRam, VIDEO_RAM_BYTES),
+      videoRamOffset: DEVICE_MEMORY.videoRam,
+      ...(config.hasVideoRom ? { rom: { sizeBytes: VIDEO_ROM_BYTES, deviceMemory: DEVICE_MEMORY.videoRom } } : {}),
+      onWindow: memoryMap.onVideoWindow,
+    }),
+  );
   ports.map('vga', 0x3b0, VGA_PORT_COUNT, vga.ports);
+  ports.map('vga', 0x1ce, DISPI_PORT_COUNT, vga.dispiPorts);
+  mmio.map('vga', 0xa0000, 0x20000, vga.window);
+  pci.plug('vga', 2, 0, vga);
   const power = add(
     new Power('power', {
       clock,
@@ -187,6 +200,15 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   const fwCfg = add(new FwCfg('fw-cfg'));
   ports.map('fw-cfg', 0x510, FW_CFG_PORT_COUNT, fwCfg.ports);
 
+  const images = new BaseImages();
+  const disks = new Map<DriveId, Disk>();
+  for (const { id, kind, medium } of config.drives) disks.set(id, add(new Disk(id, { kind, gate, images, medium })));
+  gate.receive('media', (payload) => {
+    const { drive, medium } = decodeMediaChange(payload);
+    const present = config.drives[drive];
+    if (present !== undefined && present.kind !== 'disk') disks.get(present.id)!.insert(medium);
+  });
+
   const caller = new PortCaller(cpu);
   const backdoor = add(
     new Backdoor('backdoor', { gate, hashing, onExit: (code) => machine.end({ kind: 'exit', code }) }),
@@ -194,12 +216,11 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   ports.map('backdoor', PORT, 4, backdoor.ports);
   const vmport = new Vmport({ gate, service: () => backdoor.service });
   ports.map('vmport', VMPORT, 4, vmport.ports);
-  const media = add(new BootMedia('bootmedia', gate));
-  const disk = config.bootDisk;
   const bootDisk = add(
     new BootDisk('bootdisk', {
-      ...(disk?.geometry == null ? {} : { geometry: disk.geometry, readImage: (lba) => media.sector(lba) }),
-      ...(disk?.entry == null ? {} : { entry: disk.entry }),
+      units: romUnits(config.drives, disks),
+      bootOrder: bootUnits(config.drives, config.bootOrder),
+      ...(config.bootEntry === null ? {} : { entry: config.bootEntry }),
     }),
   );
   ports.map('bootdisk', BOOT_DISK_BASE, BOOT_DISK_PORT_COUNT, bootDisk.ports);
@@ -207,5 +228,21 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   pci.remap();
   const machine = new Machine({ cpu, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
-  return { config, machine, fwCfg, memoryMap, pci, piix3, pic, cmos, uarts, keyboard, vga, power, backdoor, media };
+  return {
+    config,
+    machine,
+    fwCfg,
+    memoryMap,
+    pci,
+    piix3,
+    pic,
+    cmos,
+    uarts,
+    keyboard,
+    vga,
+    power,
+    backdoor,
+    disks,
+    images,
+  };
 }

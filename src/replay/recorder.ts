@@ -1,4 +1,5 @@
 import type { AskKind, GateBackend, InputKind, OutputKind } from '../core/input-gate.js';
+import { BLOCK_BYTES } from '../core/block.js';
 import type { Tick } from '../core/clock.js';
 import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { Mark } from '../log/meta.js';
@@ -9,6 +10,13 @@ import { STANDING_SECTION, stateSections } from './state-sections.js';
 
 /** Output bytes gathered into one entry. */
 const OUTPUT_BYTES = 1024;
+
+const NOTHING = new Uint8Array(0);
+
+function isZero(bytes: Uint8Array): boolean {
+  for (let i = 0; i < bytes.length; i++) if (bytes[i] !== 0) return false;
+  return true;
+}
 
 export interface RecorderOptions {
   /** The run's standing, encoded; null for none. */
@@ -29,6 +37,8 @@ export class Recorder implements GateBackend {
   #digestWanted = false;
   /** RAM of the states; those that are written have closed themselves. */
   readonly #captures = new Set<RamCapture>();
+  /** Blocks of base images that the recording has. */
+  readonly #blocks = new Map<string, Set<number>>();
   readonly #output: { kind: OutputKind; channel: number; bytes: number[] } = { kind: 'serial', channel: 0, bytes: [] };
 
   constructor(
@@ -55,6 +65,20 @@ export class Recorder implements GateBackend {
     const answer = produce();
     this.writer.append({ entry: 'ask', tick, kind, request, answer });
     return answer;
+  }
+
+  block(image: string, index: number, produce: () => Uint8Array): Uint8Array {
+    const bytes = produce();
+    let known = this.#blocks.get(image);
+    if (known === undefined) this.#blocks.set(image, (known = new Set()));
+    if (!known.has(index)) {
+      known.add(index);
+      this.#flushOutput();
+      const kept = isZero(bytes) ? NOTHING : bytes;
+      const { tick } = this.machine;
+      this.writer.append({ entry: 'block', tick, image, offset: index * BLOCK_BYTES, bytes: kept });
+    }
+    return bytes;
   }
 
   output(kind: OutputKind, channel: number, bytes: Uint8Array): void {

@@ -4,6 +4,7 @@ import type { Tick } from '../core/clock.js';
 import type { AskKind, GateBackend } from '../core/input-gate.js';
 import type { EntryOf, LogEntry } from '../log/entries.js';
 import type { Position } from '../log/chunk-store.js';
+import { RecordedBlocks } from './recorded-blocks.js';
 import type { EntryCursor } from '../log/entry-cursor.js';
 import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
@@ -41,6 +42,7 @@ export class ReplaySession implements GateBackend {
   #failure: CodedError | null = null;
   #digests = 0;
   #ended: string | null = null;
+  readonly #blocks: RecordedBlocks;
   /** The run's standing when the recording began, encoded; null where it has none. */
   readonly startStanding: Uint8Array | null;
   /** Called at each mark as it is passed. */
@@ -57,6 +59,7 @@ export class ReplaySession implements GateBackend {
     this.startStanding = loadState(machine, reader, reader.snapshot);
     machine.clearDirty();
     this.#cursor = reader.cursor();
+    this.#blocks = new RecordedBlocks(reader);
   }
 
   get tick(): Tick {
@@ -103,6 +106,21 @@ export class ReplaySession implements GateBackend {
 
   output(): void {}
 
+  block(image: string, index: number): Uint8Array {
+    // Blocks lie ahead of the next entry that concerns replay: those were passed, unless that entry was just used.
+    if (!this.#blocks.has(image, index)) this.#next();
+    const block = this.#blocks.read(image, index);
+    if (block !== null) return block;
+    const { tick } = this.machine;
+    throw new DivergenceError({
+      tick,
+      what: 'disk reads',
+      expected: this.#describe(this.#cursor.peek()),
+      actual: `block ${index} of image ${image.slice(0, 16)} read at tick ${tick}`,
+      after: this.#lastMark,
+    });
+  }
+
   #describe(entry: LogEntry | undefined): string {
     return entry === undefined ? 'nothing' : `${entry.entry} at tick ${entry.tick}`;
   }
@@ -114,7 +132,10 @@ export class ReplaySession implements GateBackend {
       switch (entry?.entry) {
         case 'output':
         case 'audit':
+          this.#cursor.next();
+          continue;
         case 'block':
+          this.#blocks.add(entry, this.#cursor.position);
           this.#cursor.next();
           continue;
         default:

@@ -35,6 +35,9 @@ export class FakeMachine implements LiveMachine {
   screenText(): string {
     return this.screen;
   }
+  screenshot(): Uint8Array {
+    return Uint8Array.of(0x89);
+  }
   registers(): Record<string, number> {
     return { eflags: this.eflags };
   }

@@ -55,7 +55,11 @@ function bench(...rules: object[]) {
     epochSeconds: 0,
     serialPorts: 2,
     romSha256: '0'.repeat(64),
-    bootDisk: null,
+    firmware: 'builtin',
+    hasVideoRom: false,
+    drives: [],
+    bootOrder: 'cad',
+    bootEntry: null,
   } as const;
   const pc = createPc({ config: machine, code: services.cpuCode(), hashing: services.hashing });
   const session = new LiveSession(pc.machine, 0);

@@ -8,6 +8,7 @@ import { runLive } from '../live.js';
 import { liveMachineOptions, parseConsole, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { printable } from '../output.js';
 import { ProfileFile } from '../profile-file.js';
+import { Screenshots } from '../screenshots.js';
 import { progressOf } from '../progress.js';
 import { withRecording } from '../with-recording.js';
 import { parseUntil, type ReplayUntil } from '../values.js';
@@ -18,7 +19,7 @@ interface ReplayVerbOptions extends LiveVerbOptions {
   readonly image?: string;
 }
 
-const ONLY_LIVE = ['policy', 'out', 'record', 'audit', 'untilSerial', 'timeoutTicks', 'image'] as const;
+const ONLY_LIVE = ['policy', 'out', 'record', 'audit', 'untilSerial', 'timeoutTicks', 'screenshotMarks', 'image'] as const;
 
 /** Options that say nothing about a replay are mistakes without --live. */
 function checkLiveOnly(options: ReplayVerbOptions): void {
@@ -74,6 +75,7 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
         return await runLive(context, machine, live, serial);
       }
       if (targets.display === 'text') writeScreen(context.output, followed.screenText());
+      new Screenshots(options).finish(followed);
       return code ?? exitCodeOf('OK');
     } finally {
       profile?.end();

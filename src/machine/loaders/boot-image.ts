@@ -1,10 +1,10 @@
-/** Finds the shape of a raw disk image: which drive it is, and its cylinders, heads and sectors. */
+/** Finds the shape of a disk image: which drive it belongs into, and its cylinders, heads and sectors. */
 import { CodedError } from '../../base/errors.js';
-import { KIB, MIB } from '../../base/units.js';
-import { SECTOR_BYTES, type BootDiskGeometry } from '../../devices/bootdisk.js';
-import type { LoadPlan } from './load-plan.js';
-
-export const MAX_IMAGE_BYTES = 64 * MIB;
+import { KIB } from '../../base/units.js';
+import { SECTOR_BYTES } from '../../core/block.js';
+import type { BaseImage } from '../../devices/disk/base-images.js';
+import type { DriveKind } from '../../devices/disk/disk.js';
+import type { Geometry } from '../../devices/disk/medium.js';
 
 /** Diskette formats by size in KiB: cylinders, heads, sectors per track, CMOS drive type. */
 const FLOPPY_FORMATS: readonly (readonly [kib: number, c: number, h: number, s: number, type: number])[] = [
@@ -19,29 +19,37 @@ const FLOPPY_FORMATS: readonly (readonly [kib: number, c: number, h: number, s: 
   [1722, 82, 2, 21, 4],
   [2880, 80, 2, 36, 5],
 ];
+const DEFAULT_FLOPPY_TYPE = 4;
 
 /** What an image that is no whole diskette is taken for. */
 const DEFAULT_FLOPPY_KIB = 1440;
 const LARGEST_FLOPPY_KIB = 2880;
 
-export interface BootImagePlan extends LoadPlan {
-  readonly geometry: BootDiskGeometry;
-  /** INT 13h drive: 00h or 80h. */
-  readonly drive: number;
+/** Where a CD's volume descriptors begin (ECMA-119, 6.7.1), and what stands in the first behind its type. */
+const VOLUME_DESCRIPTOR = 16 * 2048;
+const CD_MAGIC = 'CD001';
+/** Sectors of 512 bytes in one of a CD's. */
+const CD_SECTOR = 4;
+
+/** The shape of an image, and the sectors a drive shows of it. */
+export interface ImageShape {
+  readonly kind: DriveKind;
+  readonly sectorCount: number;
+  readonly geometry: Geometry;
 }
 
-function floppy(kib: number): BootDiskGeometry | undefined {
+function floppy(kib: number): ImageShape | undefined {
   const format = FLOPPY_FORMATS.find(([size]) => size === kib);
   if (format === undefined) return undefined;
-  const [, cylinders, heads, sectorsPerTrack, driveType] = format;
-  return {
-    kind: 'floppy',
-    sectorCount: cylinders * heads * sectorsPerTrack,
-    cylinders,
-    heads,
-    sectorsPerTrack,
-    driveType,
-  };
+  const [, cylinders, heads, sectorsPerTrack] = format;
+  const geometry = { cylinders, heads, sectorsPerTrack };
+  return { kind: 'floppy', sectorCount: cylinders * heads * sectorsPerTrack, geometry };
+}
+
+/** CMOS type of the drive that a diskette of that shape needs; 1.44M for none. */
+export function floppyDriveType({ cylinders, heads, sectorsPerTrack }: Geometry): number {
+  const format = FLOPPY_FORMATS.find(([, c, h, s]) => c === cylinders && h === heads && s === sectorsPerTrack);
+  return format?.[4] ?? DEFAULT_FLOPPY_TYPE;
 }
 
 interface TrackShape {
@@ -49,10 +57,13 @@ interface TrackShape {
   readonly sectorsPerTrack: number;
 }
 
+/** Shape of a hard disk that nothing says more about: as ATA disks show themselves. */
+const DEFAULT_TRACKS: TrackShape = { heads: 16, sectorsPerTrack: 63 };
+
 /** The partition table's own idea: partitions end with a cylinder, so the end of one names the last head and sector. */
-function shapeOfPartitions(image: Uint8Array): TrackShape | undefined {
-  if (image.length < SECTOR_BYTES || image[510] !== 0x55 || image[511] !== 0xaa) return undefined;
-  const view = new DataView(image.buffer, image.byteOffset, SECTOR_BYTES);
+function shapeOfPartitions(sector: Uint8Array, sectorCount: number): TrackShape | undefined {
+  if (sector.length < SECTOR_BYTES || sector[510] !== 0x55 || sector[511] !== 0xaa) return undefined;
+  const view = new DataView(sector.buffer, sector.byteOffset, SECTOR_BYTES);
   let shape: TrackShape | undefined;
   for (let at = 0x1be; at < 0x1fe; at += 16) {
     const active = view.getUint8(at);
@@ -61,53 +72,93 @@ function shapeOfPartitions(image: Uint8Array): TrackShape | undefined {
     const count = view.getUint32(at + 12, true);
     if (active !== 0 && active !== 0x80) return undefined;
     if (type === 0) continue;
-    if (first === 0 || count === 0 || (first + count) * SECTOR_BYTES > MAX_IMAGE_BYTES) return undefined;
+    if (first === 0 || count === 0) return undefined;
+    // A table may tell of more than was copied with it; of far more only what is no table at all.
+    if (first + count > Math.max(2 * sectorCount, IMPLAUSIBLE_SECTORS)) return undefined;
     const heads = view.getUint8(at + 5) + 1;
     const sectorsPerTrack = view.getUint8(at + 6) & 0x3f;
-    shape ??= heads >= 2 && sectorsPerTrack > 0 ? { heads, sectorsPerTrack } : { heads: 16, sectorsPerTrack: 63 };
+    shape ??= heads >= 2 && sectorsPerTrack > 0 ? { heads, sectorsPerTrack } : DEFAULT_TRACKS;
   }
   return shape;
 }
 
-function hardDisk(sizeBytes: number, { heads, sectorsPerTrack }: TrackShape): BootDiskGeometry {
-  const sectorCount = Math.ceil(sizeBytes / SECTOR_BYTES);
+/** 64 MiB. */
+const IMPLAUSIBLE_SECTORS = 0x2_0000;
+const MAX_CYLINDERS = 1024;
+
+/** More heads for more sectors, so that INT 13h reaches as much as it can (the "LBA assist" of Phoenix EDD 3.0). */
+function assistedTracks(sectorCount: number): TrackShape {
+  const { sectorsPerTrack } = DEFAULT_TRACKS;
+  for (const heads of [16, 32, 64, 128]) {
+    if (sectorCount <= MAX_CYLINDERS * heads * sectorsPerTrack) return { heads, sectorsPerTrack };
+  }
+  return { heads: 255, sectorsPerTrack };
+}
+
+function hardDisk(sizeBytes: number, tracks: TrackShape | undefined): ImageShape {
+  const imageSectors = Math.ceil(sizeBytes / SECTOR_BYTES);
+  const { heads, sectorsPerTrack } = tracks ?? assistedTracks(imageSectors);
   // A last part of a cylinder is reachable by LBA only, as on real disks; a disk has at least one cylinder.
-  const cylinders = Math.min(1024, Math.max(1, Math.floor(sectorCount / (heads * sectorsPerTrack))));
-  return {
-    kind: 'hard-disk',
-    sectorCount: Math.max(sectorCount, cylinders * heads * sectorsPerTrack),
-    cylinders,
-    heads,
-    sectorsPerTrack,
-    driveType: 0,
-  };
+  const cylinders = Math.min(MAX_CYLINDERS, Math.max(1, Math.floor(imageSectors / (heads * sectorsPerTrack))));
+  const sectorCount = Math.max(imageSectors, cylinders * heads * sectorsPerTrack);
+  return { kind: 'disk', sectorCount, geometry: { cylinders, heads, sectorsPerTrack } };
+}
+
+function compactDisc(sizeBytes: number): ImageShape {
+  const sectorCount = Math.ceil(sizeBytes / (CD_SECTOR * SECTOR_BYTES)) * CD_SECTOR;
+  return { kind: 'cdrom', sectorCount, geometry: { cylinders: 0, heads: 0, sectorsPerTrack: 0 } };
+}
+
+function isCompactDisc(image: BaseImage): boolean {
+  if (image.sizeBytes < VOLUME_DESCRIPTOR + 2048) return false;
+  const id = image.read(VOLUME_DESCRIPTOR + 1, CD_MAGIC.length);
+  return String.fromCharCode(...id) === CD_MAGIC && image.sizeBytes > LARGEST_FLOPPY_KIB * KIB;
 }
 
 /**
- * A diskette's size is a diskette; anything with a partition table or larger than 2.88 MB is a hard disk; what is left,
- * e.g. a boot sector alone, is the start of a 1.44 MB (or 2.88 MB) diskette.
+ * What an image is by itself. A diskette's size is a diskette; what has an ISO 9660 volume descriptor is a CD; anything with a partition table
+ * or larger than 2.88 MB is a hard disk; what is left, e.g. a boot sector alone, is the start of a 1.44 MB (or 2.88 MB)
+ * diskette. Throws USAGE for an empty image.
  */
-export function detectGeometry(image: Uint8Array): BootDiskGeometry {
-  const kib = image.length / KIB;
+export function detectImage(image: BaseImage, where: string): ImageShape {
+  const { sizeBytes } = image;
+  checkSize(image, where);
+  const kib = sizeBytes / KIB;
   const exact = floppy(kib);
   if (exact !== undefined) return exact;
-  const partitions = shapeOfPartitions(image);
-  if (partitions !== undefined) return hardDisk(image.length, partitions);
-  if (kib > LARGEST_FLOPPY_KIB) return hardDisk(image.length, { heads: 16, sectorsPerTrack: 63 });
+  if (isCompactDisc(image)) return compactDisc(sizeBytes);
+  const tracks = shapeOfPartitions(firstSector(image), Math.ceil(sizeBytes / SECTOR_BYTES));
+  if (tracks !== undefined || kib > LARGEST_FLOPPY_KIB) return hardDisk(sizeBytes, tracks);
+  return partOfFloppy(kib);
+}
+
+/** The shape of an image in a drive of that kind. Throws USAGE where it does not fit. */
+export function imageShape(kind: DriveKind, image: BaseImage, where: string): ImageShape {
+  const { sizeBytes } = image;
+  checkSize(image, where);
+  const kib = sizeBytes / KIB;
+  if (kind === 'cdrom') return compactDisc(sizeBytes);
+  if (kind === 'disk') {
+    return hardDisk(sizeBytes, shapeOfPartitions(firstSector(image), Math.ceil(sizeBytes / SECTOR_BYTES)));
+  }
+  if (kib > LARGEST_FLOPPY_KIB) {
+    throw new CodedError('USAGE', `the image has ${sizeBytes} bytes, more than a diskette`, {
+      where,
+      hint: 'a diskette has at most 2.88 MB; give it as a hard disk with --hda',
+    });
+  }
+  return floppy(kib) ?? partOfFloppy(kib);
+}
+
+function partOfFloppy(kib: number): ImageShape {
   return floppy(kib <= DEFAULT_FLOPPY_KIB ? DEFAULT_FLOPPY_KIB : LARGEST_FLOPPY_KIB)!;
 }
 
-/** Boots `bytes` as a disk. Nothing is put into memory; the boot disk gets `geometry` and the image. */
-export function loadBootImage({ bytes }: { bytes: Uint8Array }): BootImagePlan {
-  if (bytes.length === 0) {
-    throw new CodedError('USAGE', 'the disk image is empty', { where: 'boot image', hint: 'give a raw disk image' });
-  }
-  if (bytes.length > MAX_IMAGE_BYTES) {
-    throw new CodedError('USAGE', `the disk image has ${bytes.length} bytes, more than ${MAX_IMAGE_BYTES}`, {
-      where: 'boot image',
-      hint: 'use an image of at most 64 MiB',
-    });
-  }
-  const geometry = detectGeometry(bytes);
-  return { writes: [], cpu: { mode: 'reset' }, geometry, drive: geometry.kind === 'floppy' ? 0x00 : 0x80 };
+function firstSector(image: BaseImage): Uint8Array {
+  return image.read(0, Math.min(SECTOR_BYTES, image.sizeBytes));
+}
+
+function checkSize({ sizeBytes }: BaseImage, where: string): void {
+  if (sizeBytes > 0) return;
+  throw new CodedError('USAGE', 'the disk image is empty', { where, hint: 'give a raw or qcow2 disk image' });
 }

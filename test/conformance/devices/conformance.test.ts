@@ -8,8 +8,8 @@ import { Pic } from '../../../src/devices/pic.js';
 import { Pit } from '../../../src/devices/pit.js';
 import { Port92 } from '../../../src/devices/port92.js';
 import { Power, POWER_PORT_COUNT } from '../../../src/devices/power.js';
-import { VGA_PORT_COUNT, VgaText } from '../../../src/devices/vga-text.js';
 import { deviceConformance } from './conformance.js';
+import { makeVga } from './vga.js';
 
 deviceConformance('8259A pair', {
   make: (bench) => {
@@ -202,8 +202,8 @@ for (const timerBits of [24, 32] as const) {
 
 deviceConformance('VGA', {
   make: (bench) => {
-    const vga = new VgaText('vga', { clock: bench.clock, readTextMemory: (_, length) => new Uint8Array(length) });
-    bench.map(0x3b0, VGA_PORT_COUNT, vga.ports);
+    const vga = makeVga(bench);
+    bench.map(0xa00, 16, vga.window);
     return vga;
   },
   mutate: (bench) => {

@@ -1,18 +1,33 @@
 import { expect, test } from 'vitest';
 import { CodedError } from '../../../src/base/errors.js';
-import { detectGeometry, loadBootImage } from '../../../src/machine/loaders/boot-image.js';
+import type { BaseImage } from '../../../src/devices/disk/base-images.js';
+import { detectImage, floppyDriveType, imageShape } from '../../../src/machine/loaders/boot-image.js';
 
 const MIB = 1 << 20;
 
+function imageOf(bytes: Uint8Array, sizeBytes = bytes.length): BaseImage {
+  return {
+    sizeBytes,
+    read(offset, count) {
+      expect(offset + count).toBeLessThanOrEqual(sizeBytes);
+      const out = new Uint8Array(count);
+      out.set(bytes.subarray(offset, offset + count));
+      return out;
+    },
+  };
+}
+const empty = (sizeBytes: number): BaseImage => imageOf(new Uint8Array(0), sizeBytes);
+const detect = (image: BaseImage) => detectImage(image, 'image');
+
 /** A disk whose one partition ends at head `endHead`, sector `endSector`. */
-function partitioned(bytes: number, endHead: number, endSector: number): Uint8Array {
-  const image = new Uint8Array(bytes);
+function partitioned(bytes: number, endHead: number, endSector: number): BaseImage {
+  const image = new Uint8Array(512);
   const view = new DataView(image.buffer);
   image.set([0x80, 1, 1, 0, 0x06, endHead, endSector, 0x10], 0x1be);
   view.setUint32(0x1c6, 63, true);
   view.setUint32(0x1ca, bytes / 512 - 63, true);
   image.set([0x55, 0xaa], 510);
-  return image;
+  return imageOf(image, bytes);
 }
 
 test.each([
@@ -27,59 +42,60 @@ test.each([
 ])(
   '%i KiB is a diskette of %i cylinders, %i heads, %i sectors',
   (kib, cylinders, heads, sectorsPerTrack, driveType) => {
-    const plan = loadBootImage({ bytes: new Uint8Array(kib * 1024) });
-    expect(plan.drive).toBe(0x00);
-    expect(plan.writes).toEqual([]);
-    expect(plan.cpu).toEqual({ mode: 'reset' });
-    expect(plan.geometry).toEqual({
-      kind: 'floppy',
-      sectorCount: kib * 2,
-      cylinders,
-      heads,
-      sectorsPerTrack,
-      driveType,
-    });
+    const geometry = { cylinders, heads, sectorsPerTrack };
+    expect(detect(empty(kib * 1024))).toEqual({ kind: 'floppy', sectorCount: kib * 2, geometry });
+    expect(floppyDriveType(geometry)).toBe(driveType);
   },
 );
 
 test('a boot sector alone is the start of a 1.44 MB diskette', () => {
-  expect(detectGeometry(new Uint8Array(512))).toMatchObject({ kind: 'floppy', sectorCount: 2880 });
-  expect(detectGeometry(new Uint8Array(2 * MIB))).toMatchObject({ kind: 'floppy', sectorCount: 5760 });
+  expect(detect(empty(512))).toMatchObject({ kind: 'floppy', sectorCount: 2880 });
+  expect(detect(empty(2 * MIB))).toMatchObject({ kind: 'floppy', sectorCount: 5760 });
 });
 
-test('a large image is a hard disk with 16 heads of 63 sectors', () => {
-  const plan = loadBootImage({ bytes: new Uint8Array(10 * MIB) });
-  expect(plan.drive).toBe(0x80);
-  expect(plan.geometry).toEqual({
-    kind: 'hard-disk',
-    sectorCount: 20480,
-    cylinders: 20,
-    heads: 16,
-    sectorsPerTrack: 63,
-    driveType: 0,
-  });
+test.each([
+  [10, 20, 16],
+  [504, 1024, 16],
+  [1000, 1015, 32],
+  [3000, 761, 128],
+  [7000, 892, 255],
+  [100_000, 1024, 255],
+])('an image of %i MiB is a hard disk with %i cylinders and %i heads', (mib, cylinders, heads) => {
+  const geometry = { cylinders, heads, sectorsPerTrack: 63 };
+  expect(detect(empty(mib * MIB))).toEqual({ kind: 'disk', sectorCount: mib * 2048, geometry });
 });
 
 test('a partition table makes a small image a hard disk, and says its shape', () => {
-  expect(detectGeometry(partitioned(2 * MIB, 3, 17))).toMatchObject({
-    kind: 'hard-disk',
-    heads: 4,
-    sectorsPerTrack: 17,
-    cylinders: 60,
+  expect(detect(partitioned(2 * MIB, 3, 17))).toMatchObject({
+    kind: 'disk',
+    geometry: { heads: 4, sectorsPerTrack: 17, cylinders: 60 },
   });
-  expect(detectGeometry(partitioned(2 * MIB, 0, 0))).toMatchObject({
-    kind: 'hard-disk',
-    heads: 16,
-    sectorsPerTrack: 63,
+  expect(detect(partitioned(2 * MIB, 0, 0))).toMatchObject({
+    kind: 'disk',
+    geometry: { heads: 16, sectorsPerTrack: 63 },
   });
+  expect(detect(partitioned(3000 * MIB, 254, 63))).toMatchObject({ kind: 'disk', geometry: { heads: 255 } });
 });
 
 test('boot code where the partition table would be is none', () => {
   const image = new Uint8Array(1024).fill(0x90);
   image.set([0x55, 0xaa], 510);
-  expect(detectGeometry(image).kind).toBe('floppy');
+  expect(detect(imageOf(image)).kind).toBe('floppy');
 });
 
-test.each([0, 65 * MIB])('an image of %i bytes is refused', (length) => {
-  expect(() => loadBootImage({ bytes: new Uint8Array(length) })).toThrow(CodedError);
+test('a volume descriptor makes a CD, also where there is a partition table', () => {
+  const bytes = new Uint8Array(0x8800);
+  bytes.set([0x55, 0xaa], 510);
+  bytes.set([1, ...Buffer.from('CD001')], 0x8000);
+  expect(detect(imageOf(bytes, 20 * MIB + 2048))).toMatchObject({ kind: 'cdrom', sectorCount: 20 * 2048 + 4 });
+});
+
+test('the drive decides where it is named', () => {
+  expect(imageShape('disk', empty(1440 * 1024), '')).toMatchObject({ kind: 'disk', sectorCount: 2880 });
+  expect(imageShape('cdrom', empty(1000), '')).toMatchObject({ kind: 'cdrom', sectorCount: 4 });
+  expect(() => imageShape('floppy', empty(3 * MIB), '')).toThrow(CodedError);
+});
+
+test('an empty image is refused', () => {
+  expect(() => detect(empty(0))).toThrow(CodedError);
 });
