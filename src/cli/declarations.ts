@@ -47,6 +47,26 @@ const OUTPUT: OptionDeclaration = {
   help: 'write to this file',
 };
 
+const IMAGE_ARGUMENT = 'file';
+/** What is in the drives, or for going live, what was. */
+const DRIVE_OPTIONS: readonly OptionDeclaration[] = [
+  { name: 'fda', argument: IMAGE_ARGUMENT, help: 'diskette in drive A; `none` for a drive without one' },
+  { name: 'fdb', argument: IMAGE_ARGUMENT, help: 'diskette in drive B' },
+  {
+    name: 'hda',
+    argument: IMAGE_ARGUMENT,
+    help: 'hard disk, master of the first ATA channel: a raw or qcow2 image, never written to',
+  },
+  { name: 'hdb', argument: IMAGE_ARGUMENT, help: 'hard disk, slave of the first ATA channel' },
+  { name: 'hdc', argument: IMAGE_ARGUMENT, help: 'hard disk, master of the second ATA channel' },
+  { name: 'hdd', argument: IMAGE_ARGUMENT, help: 'hard disk, slave of the second ATA channel' },
+  {
+    name: 'cdrom',
+    argument: IMAGE_ARGUMENT,
+    help: 'CD in a drive in the place of hdc; `none` for a drive without one',
+  },
+];
+
 /** What happens with a live machine, started or taken over from a replay. */
 const LIVE_OPTIONS: readonly OptionDeclaration[] = [
   { name: 'policy', argument: 'file', help: 'policy that says who may do what; see `reel policy`' },
@@ -115,7 +135,9 @@ export const VERBS = [
       'COM1 is at standard input and output unless `--display text` is given, which sends what is typed to the keyboard.',
       ...LIVE_NOTES,
     ],
-    arguments: [{ name: 'image', optional: true, help: 'boot image: a boot sector or disk image' }],
+    arguments: [
+      { name: 'image', optional: true, help: 'boot image: a boot sector, or an image of a diskette, hard disk or CD' },
+    ],
     options: [
       { name: 'memory', short: 'm', argument: 'size', help: 'RAM: `128`, `128M`, `1G` (default: `128M`)' },
       { name: 'bios', argument: 'file', help: 'BIOS instead of the built-in boot ROM, e.g. bios-256k.bin of SeaBIOS' },
@@ -123,6 +145,12 @@ export const VERBS = [
         name: 'video-bios',
         argument: 'file',
         help: 'video BIOS for it; vgabios-stdvga.bin beside the BIOS is found by itself',
+      },
+      ...DRIVE_OPTIONS,
+      {
+        name: 'boot',
+        argument: 'order',
+        help: 'where the firmware looks for something to boot, in letters: `a` diskette, `c` hard disk, `d` CD, `n` network (default: IMAGE, then `cad`)',
       },
       { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) or multiboot kernel to boot' },
       { name: 'initrd', argument: 'file', help: 'initial RAM disk for the kernel' },
@@ -161,7 +189,12 @@ export const VERBS = [
       DISPLAY,
       SCREENSHOT,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
-      { name: 'image', argument: 'file', help: 'boot image of the machine, for going live' },
+      {
+        name: 'image',
+        argument: 'file',
+        help: 'an image of the machine, for going live; which one it is tells its SHA-256',
+      },
+      ...DRIVE_OPTIONS,
       ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
@@ -237,16 +270,8 @@ export function verbNamed(name: string): VerbDeclaration | undefined {
 
 /** Options of QEMU that guestreel knows but does not have: what is missing, and what to do instead. */
 export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
-  hda: 'hard disks are not emulated; a boot image is given as IMAGE',
-  hdb: 'hard disks are not emulated',
-  hdc: 'hard disks are not emulated',
-  hdd: 'hard disks are not emulated',
-  drive: 'disks are not emulated; a boot image is given as IMAGE',
-  blockdev: 'disks are not emulated; a boot image is given as IMAGE',
-  fda: 'floppy disks are not emulated; a boot image is given as IMAGE',
-  fdb: 'floppy disks are not emulated',
-  cdrom: 'CD-ROM drives are not emulated; a boot image is given as IMAGE',
-  boot: 'there is one boot device: IMAGE, or the kernel of --kernel',
+  drive: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
+  blockdev: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
   pflash: 'the boot ROM cannot be replaced',
   net: 'network cards are not emulated',
   netdev: 'network cards are not emulated',

@@ -1,10 +1,11 @@
 import type { LiveOptions as MachineOptions } from '../harness/launch.js';
+import { driveOptions, type DriveVerbOptions } from './drive-options.js';
 import type { ProfileVerbOptions } from './profile-file.js';
 import type { ScreenshotOptions } from './screenshots.js';
 import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
 
 /** The options of a live machine as commander gives them. */
-export interface LiveVerbOptions extends ProfileVerbOptions, ScreenshotOptions {
+export interface LiveVerbOptions extends ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions {
   readonly policy?: string;
   readonly out?: string;
   readonly record?: string;
@@ -48,6 +49,7 @@ export function parseLiveRun(options: LiveVerbOptions): LiveRun {
   };
 }
 
-export function liveMachineOptions({ policy, out, audit, pacing }: LiveVerbOptions): MachineOptions {
-  return { policy, outDir: out, audit, pacing };
+export function liveMachineOptions(options: LiveVerbOptions): MachineOptions {
+  const { policy, out, audit, pacing } = options;
+  return { policy, outDir: out, audit, pacing, ...driveOptions(options) };
 }

@@ -6,6 +6,7 @@ import { assert } from '../base/assert.js';
 import { ByteWriter } from '../base/bytes.js';
 import { utf8Encode } from '../base/platform.js';
 import {
+  addressResource,
   device,
   eisaId,
   integer,
@@ -35,8 +36,19 @@ export interface AcpiOptions {
   readonly timerBits?: 24 | 32;
   /** Serial ports to announce, COM1 first. */
   readonly serialPorts?: readonly { readonly base: number; readonly irq: number }[];
+  /** The PCI host bridge, if there is one. */
+  readonly pci?: AcpiPci;
   /** Announce the PS/2 controller; true if left out. */
   readonly ps2?: boolean;
+}
+
+/** What operating systems are told of the PCI bus. */
+export interface AcpiPci {
+  /** Where devices may lie: from the end of RAM to the chipset's own registers. */
+  readonly memoryStart: number;
+  readonly memoryEnd: number;
+  /** ISA interrupts that the four PCI interrupts are routed to. */
+  readonly irqs: readonly [number, number, number, number];
 }
 
 export interface AcpiBlock {
@@ -159,6 +171,41 @@ function pnpDevice(name: string, id: string, resources: readonly Aml[], unit?: n
   return device(name, named('_HID', eisaId(id)), uid, named('_CRS', resourceTemplate(...resources)));
 }
 
+const PCI_SLOTS = 32;
+const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_PORTS = 8;
+
+/** _PRT (6.2.13): which interrupt each pin of each slot has. Boards rotate the pins by slot. */
+function routing({ irqs }: AcpiPci): number[] {
+  const entries: number[][] = [];
+  for (let slot = 1; slot < PCI_SLOTS; slot++) {
+    for (let pin = 0; pin < 4; pin++) {
+      const irq = irqs[(slot - 1 + pin) & 3];
+      entries.push(packageOf(integer(slot * 0x1_0000 + 0xffff), integer(pin), integer(0), integer(irq)));
+    }
+  }
+  return packageOf(...entries);
+}
+
+function hostBridge(pci: AcpiPci): number[] {
+  const windows = [
+    addressResource({ space: 'bus', first: 0, last: 0xff }),
+    ioResource(CONFIG_ADDRESS, CONFIG_PORTS),
+    addressResource({ space: 'io', first: 0, last: CONFIG_ADDRESS - 1 }),
+    addressResource({ space: 'io', first: CONFIG_ADDRESS + CONFIG_PORTS, last: 0xffff }),
+    addressResource({ space: 'memory', first: 0xa_0000, last: 0xb_ffff }),
+    addressResource({ space: 'memory', first: pci.memoryStart, last: pci.memoryEnd - 1 }),
+  ];
+  return device(
+    'PCI0',
+    named('_HID', eisaId('PNP0A03')),
+    named('_ADR', integer(0)),
+    named('_UID', integer(0)),
+    named('_CRS', resourceTemplate(...windows)),
+    named('_PRT', routing(pci)),
+  );
+}
+
 function dsdt(options: AcpiOptions): Uint8Array {
   const devices = [pnpDevice('RTC', 'PNP0B00', [ioResource(0x70, 2), irqResource(8)])];
   if (options.ps2 !== false) {
@@ -168,6 +215,7 @@ function dsdt(options: AcpiOptions): Uint8Array {
   (options.serialPorts ?? []).forEach(({ base, irq }, n) => {
     devices.push(pnpDevice(`COM${n + 1}`, 'PNP0501', [ioResource(base, 8), irqResource(irq)], n + 1));
   });
+  if (options.pci !== undefined) devices.push(hostBridge(options.pci));
   const sleep = integer(SLEEP_TYPE_S5);
   return table(
     'DSDT',

@@ -81,6 +81,24 @@ export function irqResource(irq: number): number[] {
   return [0x22, mask & 0xff, mask >> 8];
 }
 
+/** A range of an address space that a bridge passes on (6.4.3.5). */
+export interface AddressRange {
+  readonly space: 'memory' | 'io' | 'bus';
+  readonly first: number;
+  readonly last: number;
+}
+
+/** Large resource descriptor: word address space for I/O and bus numbers, dword for memory; produced, not consumed. */
+export function addressResource({ space, first, last }: AddressRange): number[] {
+  const bytes = space === 'memory' ? 4 : 2;
+  const number = (n: number): number[] => Array.from({ length: bytes }, (_, i) => Math.floor(n / 2 ** (8 * i)) & 0xff);
+  const type = { memory: 0, io: 1, bus: 2 }[space];
+  // Both ends are fixed. Memory: cacheable and writable; I/O: the whole range.
+  const specific = { memory: 0x03, io: 0x03, bus: 0x00 }[space];
+  const body = [type, 0x0c, specific, ...[0, first, last, 0, last - first + 1].flatMap(number)];
+  return [bytes === 4 ? 0x87 : 0x88, body.length, 0, ...body];
+}
+
 /** A buffer of resource descriptors with its end tag, for _CRS. */
 export function resourceTemplate(...descriptors: Aml[]): number[] {
   const contents = [...flat(descriptors), 0x79, 0x00];

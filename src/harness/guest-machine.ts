@@ -8,6 +8,7 @@ import type { Pc } from '../machine/pc.js';
 import type { LiveSession } from '../replay/live-session.js';
 import type { ActiveRecording, RecordingControl } from '../replay/recording-control.js';
 import { SerialConsole } from './console.js';
+import { BUSY_SLICE_TICKS, type NetworkLinks } from './network-links.js';
 import type { ProfileOptions } from './profile.js';
 import { Profile } from './profile.js';
 import type { MachineEvents } from './machine-events.js';
@@ -54,6 +55,7 @@ export interface GuestMachineParts {
   readonly control: RecordingControl;
   readonly services: HostServices;
   readonly events: Events<MachineEvents>;
+  readonly network: NetworkLinks;
   readonly pacer: Pacer | null;
   /** Ticks between looks at the host. */
   readonly sliceTicks: number;
@@ -206,7 +208,7 @@ export class GuestMachine {
   }
 
   async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
-    const { session, services, control, pacer } = this.#parts;
+    const { session, services, control, pacer, network } = this.#parts;
     let matched: 'serial' | 'mark' | null = null;
     const match = (what: 'serial' | 'mark'): void => {
       matched = what;
@@ -229,7 +231,10 @@ export class GuestMachine {
         nextScreen += SCREEN_TICKS;
       }
       if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
-      const slice = Math.min(this.tick + this.#parts.sliceTicks, this.#profile?.due ?? Infinity);
+      network.deliver();
+      const most = network.hasFrames || session.hasInput ? BUSY_SLICE_TICKS : this.#parts.sliceTicks;
+      const ticks = network.isEmpty ? this.#parts.sliceTicks : Math.min(most, this.#parts.sliceTicks);
+      const slice = Math.min(this.tick + ticks, this.#profile?.due ?? Infinity);
       const end = Math.min(until.ticks ?? Infinity, slice, control.endTick, nextScreen);
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
@@ -243,14 +248,16 @@ export class GuestMachine {
         lastFlush = now;
       }
       if (matched !== null) return { kind: 'matched', what: matched };
-      if (stop !== null && !(stop.kind === 'halted' && session.hasInput)) {
+      const mayWake = session.hasInput || network.hasFrames;
+      if (stop !== null && !(stop.kind === 'halted' && mayWake)) {
         const reason = this.#stopped(stop);
         return hasScreen() ? { kind: 'matched', what: 'screen' } : reason;
       }
       const waitMs = pacer === null ? 0 : pacer.waitMs(this.tick + 1);
-      if (waitMs > 0 || now - lastYield >= YIELD_MS) {
+      if (waitMs > 0 || now - lastYield >= (network.isEmpty ? YIELD_MS : 1)) {
         onProgress?.(this.tick);
-        await services.pause(Math.min(waitMs, YIELD_MS));
+        const pause = services.pause(network.hasFrames ? 0 : Math.min(waitMs, YIELD_MS));
+        await (waitMs > 0 && !network.isEmpty ? Promise.race([pause, network.arrival()]) : pause);
         lastYield = services.monotonicMs();
       }
     }

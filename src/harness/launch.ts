@@ -5,6 +5,7 @@ import type { ImageReference, ParentReference } from '../log/meta.js';
 import type { MachineConfig } from '../machine/config.js';
 import { DEFAULT_MEMORY_BYTES, DEFAULT_NS_PER_TICK, parseMemorySize } from '../machine/config.js';
 import type { Pc } from '../machine/pc.js';
+import type { NetworkCardConfig } from '../machine/network-cards.js';
 import { createPc } from '../machine/pc.js';
 import { applyBoot, planBoot, type Firmware } from '../machine/boot.js';
 import { loadFirmware } from './firmware.js';
@@ -24,6 +25,8 @@ import { attachImages, openDrives, type DiskImage, type DriveOptions, type Opene
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
+import { NetworkLinks, networkCardConfigs, openNetworks } from './network-links.js';
+import type { NetworkBackend, NetworkOptions } from './network.js';
 import { resolvePolicy } from './policy.js';
 import { Retention } from './retention.js';
 import type { HostServices } from './services.js';
@@ -39,7 +42,9 @@ export interface LiveOptions extends DriveOptions {
   readonly audit?: string;
   /** PEM file of an Ed25519 private key: recordings are signed with it. */
   readonly signingKey?: string;
-  /** Keep pace with the wall clock. */
+  /** Network cards and what they are connected to; none unless given. Going live, the recording's cards are connected. */
+  readonly network?: readonly NetworkOptions[];
+  /** Keep pace with the wall clock. Unless given, a machine does so that has a network. */
   readonly pacing?: boolean;
   /** Cuts execution every n ticks: changes nothing the guest can see. */
   readonly sliceTicks?: number;
@@ -92,11 +97,15 @@ export async function createMachine(services: HostServices, options: MachineOpti
     throw new CodedError('USAGE', 'an initrd needs a kernel', { hint: 'give -kernel too' });
   const firmware = loadFirmware(services, options);
   const memoryBytes = options.memory === undefined ? DEFAULT_MEMORY_BYTES : parseMemorySize(String(options.memory));
+  const cards = networkCardConfigs(options.network ?? []);
   const drives = openDrives(services, options);
+  let networks: NetworkBackend[] = [];
   try {
-    return boot({ services, options, kernel, initrd, firmware, memoryBytes, drives });
+    networks = await openNetworks(services, cards.length, options.network ?? []);
+    return boot({ services, options, kernel, initrd, firmware, memoryBytes, drives, cards, networks });
   } catch (error) {
     drives.close();
+    for (const network of networks) network.close();
     throw error;
   }
 }
@@ -109,9 +118,12 @@ interface BootParts {
   readonly firmware: Firmware;
   readonly memoryBytes: number;
   readonly drives: OpenedDrives;
+  readonly cards: readonly NetworkCardConfig[];
+  readonly networks: readonly NetworkBackend[];
 }
 
-function boot({ services, options, kernel, initrd, firmware, memoryBytes, drives }: BootParts): GuestMachine {
+function boot(parts: BootParts): GuestMachine {
+  const { services, options, kernel, initrd, firmware, memoryBytes, drives, cards, networks } = parts;
   const plan = planBoot({
     kernel: kernel?.bytes ?? null,
     initrd: initrd?.bytes ?? null,
@@ -129,6 +141,7 @@ function boot({ services, options, kernel, initrd, firmware, memoryBytes, drives
     hasVideoRom: firmware.videoRom !== null,
     romSha256: toHex(services.hashing.sha256(firmware.rom)),
     drives: drives.configs,
+    networkCards: cards,
     bootOrder: drives.bootOrder,
     bootEntry: plan.entry,
   };
@@ -136,7 +149,15 @@ function boot({ services, options, kernel, initrd, firmware, memoryBytes, drives
   for (const image of drives.images) pc.images.add(image.sha256, image);
   applyBoot(pc, plan, firmware);
   const images = [kernel, initrd].filter((i) => i !== null).map((i) => i.reference);
-  return launch({ pc, services, options, epoch: 0, images: [...images, ...drives.references], opened: drives.images });
+  return launch({
+    pc,
+    services,
+    options,
+    epoch: 0,
+    networks,
+    images: [...images, ...drives.references],
+    opened: drives.images,
+  });
 }
 
 const MAX_NS_PER_TICK = 1024;
@@ -157,6 +178,8 @@ interface LaunchRequest {
   readonly images: readonly ImageReference[];
   /** Images that the machine reads; closed with it. */
   readonly opened?: readonly DiskImage[];
+  /** By network card. */
+  readonly networks?: readonly NetworkBackend[];
   /** Where a run goes on that was a replay. */
   readonly standing?: Standing;
 }
@@ -168,6 +191,7 @@ export function launch(request: LaunchRequest): GuestMachine {
   const outDir = options.outDir ?? DEFAULT_OUT_DIR;
   const events = new Events<MachineEvents>();
   const session = new LiveSession(pc.machine, epoch);
+  const network = new NetworkLinks(pc, session, request.networks ?? []);
   const holder = new PolicyHolder(resolvePolicy(options.policy, services));
   const auditFile =
     options.audit ?? (holder.current.auditFile === null ? null : `${outDir}/${holder.current.auditFile}`);
@@ -253,7 +277,8 @@ export function launch(request: LaunchRequest): GuestMachine {
     control,
     services,
     events,
-    pacer: options.pacing === true ? services.createPacer(pc.config.nsPerTick) : null,
+    network,
+    pacer: (options.pacing ?? !network.isEmpty) ? services.createPacer(pc.config.nsPerTick) : null,
     sliceTicks: options.sliceTicks ?? DEFAULT_SLICE_TICKS,
     authorize: (action, name) => void authorizeHost(gatekeeper, session, control, action, name),
     start: ({ name, reason }) => {
@@ -270,6 +295,7 @@ export function launch(request: LaunchRequest): GuestMachine {
     },
     offer: (handle, bytes) => backdoor.offer(handle, bytes),
     release: () => {
+      network.close();
       auditSink?.close();
       for (const image of opened) image.close();
     },

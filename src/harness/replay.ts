@@ -13,6 +13,7 @@ import { inFile } from './in-file.js';
 import type { GuestMachine } from './guest-machine.js';
 import { readLinearMemory, registersOf } from './inspect.js';
 import type { LiveOptions } from './launch.js';
+import { openNetworks } from './network-links.js';
 import { launch } from './launch.js';
 import type { Recording, ReplayProgress } from './recording.js';
 import type { HostServices } from './services.js';
@@ -148,7 +149,9 @@ export class Replay {
       tick: session.tick,
       sha256: toHex(recording.reader.chainSha256),
     };
+    const networks = await openNetworks(services, pc.config.networkCards.length, options.network ?? []);
     const machine = launch({
+      networks,
       pc,
       services,
       options,

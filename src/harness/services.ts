@@ -4,6 +4,7 @@ import type { BlockCodec, BlockCompressor } from '../log/block-codec.js';
 import type { Signer, Verifier } from '../log/signature.js';
 import type { ReelSource } from '../log/reel-source.js';
 import type { DiskImage } from './drives.js';
+import type { NetworkBackend, NetworkBackendOptions } from './network.js';
 import type { Pacer } from './guest-machine.js';
 import type { RecordingFile } from '../replay/recording-control.js';
 
@@ -57,6 +58,8 @@ export interface HostServices {
   /** Lets the event loop run; after `ms` milliseconds or at once. */
   pause(ms: number): Promise<void>;
   createPacer(nsPerTick: number): Pacer;
+  /** Throws HOST_IO or USAGE. */
+  openNetwork(options: NetworkBackendOptions): Promise<NetworkBackend>;
   /** Boot ROM image. */
   bootRom(): Uint8Array<ArrayBuffer>;
   /** Code page 437, 256 glyphs of 16 rows. */

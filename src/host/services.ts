@@ -13,6 +13,7 @@ import { createSigner, createVerifier } from './signing.js';
 import { readTextFile } from './text-file.js';
 import { finishedRecordings, removeRecording } from './recording-folder.js';
 import { packageFile, packageVersion } from './package-file.js';
+import { openNetwork } from './net/open-network.js';
 import { Pacer } from './pacing.js';
 import { encodePng } from './png.js';
 import { createHashing } from './hashing.js';
@@ -36,6 +37,7 @@ async function create(): Promise<HostServices> {
     openImage: openDiskImage,
     fileExists: existsSync,
     readText: readTextFile,
+    openNetwork,
     createPacer: (nsPerTick) => new Pacer({ nsPerTick, nowMs: () => performance.now() }),
     openRecording: (path) => new ReelFileSource(path),
     createRecording: (folder, name) => ReelFileSink.create(folder, name),

@@ -4,6 +4,7 @@ import { buildAcpiTables } from '../devices/acpi-tables.js';
 import type { BootDiskEntry } from '../devices/bootdisk.js';
 import { cmosDriveBytes } from './drives.js';
 import { describeMachine } from './firmware/bios.js';
+import { PCI_MEMORY_END, PCI_MEMORY_START, PIRQ_IRQS, setUpPci } from './firmware/pci-setup.js';
 import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
 import { loadLinux } from './loaders/linux.js';
 import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
@@ -74,11 +75,13 @@ export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware): void {
     pc.memoryMap.loadRom(DEVICE_MEMORY.videoRom, VIDEO_ROM_BYTES, firmware.videoRom);
   }
   const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
-  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts });
+  const pci = { memoryStart: PCI_MEMORY_START, memoryEnd: PCI_MEMORY_END, irqs: PIRQ_IRQS };
+  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts, pci });
   if (firmware.kind === 'bios') describeMachine(pc.fwCfg, { ramSizeBytes: pc.config.memoryBytes, acpi });
   else {
     physical.write(acpi.address, acpi.bytes, true);
     pc.vga.loadFont(firmware.font);
+    setUpPci(pc.pci);
   }
   const { memoryBytes, drives, bootOrder } = pc.config;
   for (const { index, value } of [...cmosMemoryBytes(memoryBytes), ...cmosDriveBytes(drives, bootOrder)]) {

@@ -2,6 +2,7 @@ import { CodedError } from '../base/errors.js';
 import { MIB } from '../base/units.js';
 import type { BootDiskEntry } from '../devices/bootdisk.js';
 import { MAX_RAM_BYTES } from '../cpu/memory/layout.js';
+import { parseNetworkCards, type NetworkCardConfig } from './network-cards.js';
 import { BOOT_LETTERS, DEFAULT_BOOT_ORDER, parseDrives, type DriveConfig } from './drives.js';
 
 /**
@@ -23,6 +24,7 @@ export interface MachineConfig {
   /** SHA-256 of the boot ROM, null without one. */
   readonly romSha256: string | null;
   readonly drives: readonly DriveConfig[];
+  readonly networkCards: readonly NetworkCardConfig[];
   /** Letters of BOOT_LETTERS: where the firmware looks for something to boot. */
   readonly bootOrder: string;
   /** Where the boot ROM starts a program that lies in memory already. */
@@ -69,6 +71,7 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
     hasVideoRom: value.hasVideoRom === true,
     romSha256: rom,
+    networkCards: parseNetworkCards(value.networkCards ?? [], source),
     drives: parseDrives(value.drives ?? [], source),
     bootOrder: parseBootOrder(value.bootOrder ?? DEFAULT_BOOT_ORDER, source),
     bootEntry: parseBootEntry(value.bootEntry, source),

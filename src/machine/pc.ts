@@ -20,6 +20,8 @@ import { Dma } from '../devices/dma.js';
 import { FW_CFG_PORT_COUNT, FwCfg } from '../devices/fw-cfg.js';
 import { I8042 } from '../devices/i8042.js';
 import { Ns16550 } from '../devices/ns16550.js';
+import { COMMAND_PORTS, CONTROL_PORTS } from '../devices/ide/ide-channel.js';
+import { Piix3Ide } from '../devices/ide/piix3-ide.js';
 import { I440Fx } from '../devices/pci/i440fx.js';
 import { PCI_PORT_COUNT, PciBus } from '../devices/pci/pci-bus.js';
 import { Piix3 } from '../devices/pci/piix3.js';
@@ -33,7 +35,9 @@ import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
 import type { MachineConfig } from './config.js';
 import { bootUnits, romUnits, type DriveId } from './drives.js';
 import { Machine } from './machine.js';
-import { DEVICE_MEMORY, MemoryMap, VIDEO_RAM_BYTES, VIDEO_ROM_BYTES } from './memory-map.js';
+import { DEVICE_MEMORY, MemoryMap, NETWORK_ROM_BYTES, VIDEO_RAM_BYTES, VIDEO_ROM_BYTES } from './memory-map.js';
+import { PIRQ_ELCR } from './firmware/pci-setup.js';
+import { FIRST_NETWORK_SLOT, NETWORK_CARD_MODELS, parseMac } from './network-cards.js';
 import { PortCaller } from './port-caller.js';
 
 /** ACPI fixed hardware: base port and interrupt. */
@@ -46,6 +50,11 @@ export const SERIAL_PORTS = [
   { base: 0x2f8, irq: 3 },
 ] as const;
 const BOOT_DISK_BASE = 0x5260;
+/** Command and control blocks of the ATA channels. */
+const ATA_PORTS = [
+  { command: 0x1f0, control: 0x3f6 },
+  { command: 0x170, control: 0x376 },
+] as const;
 
 export interface PcOptions {
   readonly config: MachineConfig;
@@ -62,7 +71,6 @@ export interface Pc {
   readonly memoryMap: MemoryMap;
   readonly fwCfg: FwCfg;
   readonly pci: PciBus;
-  readonly piix3: Piix3;
   readonly pic: Pic;
   readonly cmos: Cmos;
   readonly uarts: readonly Ns16550[];
@@ -88,7 +96,9 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     return device;
   };
 
-  const pic = add(new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: 1 << SCI_IRQ }));
+  const pic = add(
+    new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: (1 << SCI_IRQ) | PIRQ_ELCR }),
+  );
   const isaLines = Array.from(
     { length: 16 },
     (_, irq) => new SharedIrqLine(irq === CASCADE_IRQ ? UNCONNECTED : pic.line(irq)),
@@ -203,6 +213,21 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   const images = new BaseImages();
   const disks = new Map<DriveId, Disk>();
   for (const { id, kind, medium } of config.drives) disks.set(id, add(new Disk(id, { kind, gate, images, medium })));
+  const ataDisk = (id: DriveId): Disk | null => disks.get(id) ?? null;
+  const ide = new Piix3Ide('ide', {
+    clock,
+    timers,
+    memory: cpu.physical.dma,
+    irq14: isaLine(14),
+    irq15: isaLine(15),
+    disks: [ataDisk('hda'), ataDisk('hdb'), ataDisk('hdc'), ataDisk('hdd')],
+    isPreset: isBuiltIn,
+  });
+  pci.plug('ide', 1, 1, add(ide));
+  for (const [i, { command, control }] of ATA_PORTS.entries()) {
+    ports.map(`ide${i}`, command, COMMAND_PORTS, ide.channels[i].commandPorts);
+    ports.map(`ide${i}`, control, CONTROL_PORTS, ide.channels[i].controlPorts);
+  }
   gate.receive('media', (payload) => {
     const { drive, medium } = decodeMediaChange(payload);
     const present = config.drives[drive];
@@ -225,6 +250,24 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   );
   ports.map('bootdisk', BOOT_DISK_BASE, BOOT_DISK_PORT_COUNT, bootDisk.ports);
 
+  const networkCards = config.networkCards.map(({ model, mac, hasRom }, n) => {
+    const slot = FIRST_NETWORK_SLOT + n;
+    const rom = { sizeBytes: NETWORK_ROM_BYTES, deviceMemory: DEVICE_MEMORY.networkRom + n * NETWORK_ROM_BYTES };
+    const card = NETWORK_CARD_MODELS[model](`net${n}`, {
+      clock,
+      timers,
+      memory: cpu.physical.dma,
+      irq: piix3.line(slot, 1),
+      mac: parseMac(mac)!,
+      transmit: (frame) => gate.output('frame', n, frame),
+      ...(hasRom ? { rom } : {}),
+    });
+    return pci.plug(`net${n}`, slot, 0, add(card));
+  });
+  if (networkCards.length > 0) {
+    gate.receive('frame', (payload) => networkCards[payload[0]]?.receive(payload.subarray(1)));
+  }
+
   pci.remap();
   const machine = new Machine({ cpu, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
@@ -234,7 +277,6 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     fwCfg,
     memoryMap,
     pci,
-    piix3,
     pic,
     cmos,
     uarts,

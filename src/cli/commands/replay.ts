@@ -5,6 +5,7 @@ import { divergenceLines } from '../divergence-text.js';
 import { exitCodeOf } from '../exit-codes.js';
 import type { FollowedReplay } from '../library.js';
 import { runLive } from '../live.js';
+import { DRIVE_OPTION_NAMES } from '../drive-options.js';
 import { liveMachineOptions, parseConsole, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { printable } from '../output.js';
 import { ProfileFile } from '../profile-file.js';
@@ -19,7 +20,17 @@ interface ReplayVerbOptions extends LiveVerbOptions {
   readonly image?: string;
 }
 
-const ONLY_LIVE = ['policy', 'out', 'record', 'audit', 'untilSerial', 'timeoutTicks', 'screenshotMarks', 'image'] as const;
+const ONLY_LIVE = [
+  'policy',
+  'out',
+  'record',
+  'audit',
+  'untilSerial',
+  'timeoutTicks',
+  'screenshotMarks',
+  'image',
+  ...DRIVE_OPTION_NAMES,
+] as const;
 
 /** Options that say nothing about a replay are mistakes without --live. */
 function checkLiveOnly(options: ReplayVerbOptions): void {

@@ -2,6 +2,7 @@ import { CodedError } from '../../base/errors.js';
 import { SerialOutput } from '../console-output.js';
 import type { Command } from '../context.js';
 import { runLive } from '../live.js';
+import { driveOptions } from '../drive-options.js';
 import { liveMachineOptions, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { ProfileFile } from '../profile-file.js';
 import { parseIcount, parseRtc, parseTime } from '../values.js';
@@ -13,6 +14,7 @@ interface RunOptions extends LiveVerbOptions {
   readonly kernel?: string;
   readonly initrd?: string;
   readonly append?: string;
+  readonly boot?: string;
   readonly icount?: string;
   readonly rtc?: string;
   readonly epoch?: string;
@@ -27,12 +29,15 @@ function startOfCalendar({ rtc, epoch }: RunOptions, nowMs: () => number): numbe
 }
 
 export const run: Command<RunOptions> = async (context, [bootImage], options) => {
-  const { memory, bios, videoBios, kernel, initrd, append, icount } = options;
+  const { memory, bios, videoBios, kernel, initrd, append, boot, icount } = options;
   const live = parseLiveRun(options);
   const epoch = startOfCalendar(options, context.io.nowMs);
   const nsPerTick = icount === undefined ? undefined : parseIcount(icount);
-  if (bootImage === undefined && kernel === undefined && bios === undefined) {
-    throw new CodedError('USAGE', 'there is nothing to boot', { hint: 'give an IMAGE, --kernel or --bios' });
+  const hasDrives = bootImage !== undefined || Object.keys(driveOptions(options)).length > 0;
+  if (!hasDrives && kernel === undefined && bios === undefined) {
+    throw new CodedError('USAGE', 'there is nothing to boot', {
+      hint: 'give an IMAGE, a drive such as --hda, --kernel or --bios',
+    });
   }
   if (kernel === undefined && (initrd !== undefined || append !== undefined)) {
     throw new CodedError('USAGE', `--${initrd === undefined ? 'append' : 'initrd'} needs a kernel`, {
@@ -49,6 +54,7 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     kernel,
     initrd,
     append,
+    boot,
     epoch,
     nsPerTick,
   });

@@ -112,7 +112,7 @@ function compactDisc(sizeBytes: number): ImageShape {
 function isCompactDisc(image: BaseImage): boolean {
   if (image.sizeBytes < VOLUME_DESCRIPTOR + 2048) return false;
   const id = image.read(VOLUME_DESCRIPTOR + 1, CD_MAGIC.length);
-  return String.fromCharCode(...id) === CD_MAGIC && image.sizeBytes > LARGEST_FLOPPY_KIB * KIB;
+  return String.fromCharCode(...id) === CD_MAGIC;
 }
 
 /**

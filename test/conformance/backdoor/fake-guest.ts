@@ -1,5 +1,5 @@
 import { PAGE_SIZE } from '../../../src/base/units.js';
-import { InputGate } from '../../../src/core/input-gate.js';
+import { InputGate, LIVE_BACKEND } from '../../../src/core/input-gate.js';
 import { Backdoor, type CallerRegister, type GuestCaller } from '../../../src/devices/backdoor/backdoor.js';
 import { COMMANDS, MAGIC, STATUS, type CommandName } from '../../../src/devices/backdoor/protocol.js';
 import type { BackdoorReply, BackdoorRequest, BackdoorService } from '../../../src/devices/backdoor/service.js';
@@ -128,7 +128,8 @@ export class Bench {
         this.asks.push({ kind, request, answer });
         return answer;
       },
-      output: () => {},
+      output: LIVE_BACKEND.output,
+      block: LIVE_BACKEND.block,
     });
   }
 
