@@ -5,6 +5,8 @@ export interface OptionDeclaration {
   readonly short?: string;
   /** What its argument is called; none makes it a switch. */
   readonly argument?: string;
+  /** May be given several times. */
+  readonly isList?: boolean;
   readonly help: string;
 }
 
@@ -108,6 +110,17 @@ const SCREENSHOT: OptionDeclaration = {
   help: 'write the screen as a PNG file at the end; of a replay, where `--until` says',
 };
 
+const NETWORK_OPTIONS: readonly OptionDeclaration[] = [
+  {
+    name: 'nic',
+    argument: 'network',
+    isList: true,
+    help: 'network card and what it is connected to: `user` (address translation; `,hostfwd=tcp::2222-:22`, `,restrict=on`), `stream,path=F` or `stream,host=H,port=N` (`,server=on`), `pcap,file=F`, `none`; with `,model=e1000` or `ne2k_pci`, `,mac=52:54:00:12:34:56`',
+  },
+  { name: 'netdev', argument: 'network', isList: true, help: 'the same without the card, `user,id=n0`' },
+  { name: 'device', argument: 'card', isList: true, help: 'a card for it, `e1000,netdev=n0`' },
+];
+
 const PROFILE_OPTIONS: readonly OptionDeclaration[] = [
   {
     name: 'profile',
@@ -155,6 +168,7 @@ export const VERBS = [
       { name: 'kernel', argument: 'file', help: 'Linux kernel (bzImage) or multiboot kernel to boot' },
       { name: 'initrd', argument: 'file', help: 'initial RAM disk for the kernel' },
       { name: 'append', argument: 'text', help: "the kernel's command line" },
+      ...NETWORK_OPTIONS,
       SERIAL,
       DISPLAY,
       SCREENSHOT,
@@ -195,6 +209,7 @@ export const VERBS = [
         help: 'an image of the machine, for going live; which one it is tells its SHA-256',
       },
       ...DRIVE_OPTIONS,
+      ...NETWORK_OPTIONS,
       ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
@@ -273,10 +288,7 @@ export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
   drive: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
   blockdev: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
   pflash: 'the boot ROM cannot be replaced',
-  net: 'network cards are not emulated',
-  netdev: 'network cards are not emulated',
-  nic: 'network cards are not emulated',
-  device: 'devices cannot be added',
+  net: 'use --nic, e.g. --nic user,model=e1000',
   usb: 'USB is not emulated',
   usbdevice: 'USB is not emulated',
   vga: 'the text screen is the only display',

@@ -1,11 +1,12 @@
 import type { LiveOptions as MachineOptions } from '../harness/launch.js';
 import { driveOptions, type DriveVerbOptions } from './drive-options.js';
+import { networkOptions, type NetworkVerbOptions } from './network-options.js';
 import type { ProfileVerbOptions } from './profile-file.js';
 import type { ScreenshotOptions } from './screenshots.js';
 import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
 
 /** The options of a live machine as commander gives them. */
-export interface LiveVerbOptions extends ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions {
+export interface LiveVerbOptions extends NetworkVerbOptions, ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions {
   readonly policy?: string;
   readonly out?: string;
   readonly record?: string;
@@ -51,5 +52,6 @@ export function parseLiveRun(options: LiveVerbOptions): LiveRun {
 
 export function liveMachineOptions(options: LiveVerbOptions): MachineOptions {
   const { policy, out, audit, pacing } = options;
-  return { policy, outDir: out, audit, pacing, ...driveOptions(options) };
+  const network = networkOptions(options);
+  return { policy, outDir: out, audit, pacing, ...(network.length === 0 ? {} : { network }), ...driveOptions(options) };
 }

@@ -41,7 +41,10 @@ function declare(program: Commander, verb: VerbDeclaration, chosen: (runner: Run
     const declared = command.createArgument(argumentText(argument), argument.help);
     command.addArgument(argument.choices === undefined ? declared : declared.choices(argument.choices));
   }
-  for (const option of verb.options) command.option(optionFlags(option), option.help);
+  for (const option of verb.options) {
+    if (option.isList !== true) command.option(optionFlags(option), option.help);
+    else command.option(optionFlags(option), option.help, (word: string, words?: string[]) => [...(words ?? []), word]);
+  }
   if (verb.notes !== undefined) command.addHelpText('after', `\n${verb.notes.join('\n')}`);
   command.action((...given: unknown[]) => {
     const options = given[verb.arguments.length] as never;

@@ -82,6 +82,12 @@ export class Recorder implements GateBackend {
   }
 
   output(kind: OutputKind, channel: number, bytes: Uint8Array): void {
+    if (kind === 'frame') {
+      // Each is a whole.
+      this.#flushOutput();
+      this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes: bytes.slice() });
+      return;
+    }
     const pending = this.#output;
     if (pending.kind !== kind || pending.channel !== channel) this.#flushOutput();
     pending.kind = kind;

@@ -65,7 +65,7 @@ describe('normaliseArgv', () => {
     expect(normaliseArgv([])).toEqual([]);
   });
 
-  it.each(['-hda', '--hda', '-smp', '-gdb', '-net', '-pflash', '-S'])('says what is missing for %s', (option) => {
+  it.each(['-usb', '--usb', '-smp', '-gdb', '-net', '-pflash', '-S'])('says what is missing for %s', (option) => {
     const parse = (): unknown => normaliseArgv(['run', 'image', option, 'x']);
     expect(parse).toThrow(CodedError);
     expect(parse).toThrow(`${option} is an option of QEMU that guestreel does not have`);

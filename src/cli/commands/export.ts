@@ -3,6 +3,7 @@ import type { Command } from '../context.js';
 import { exitCodeOf } from '../exit-codes.js';
 import { jsonLines } from '../export/json-lines.js';
 import { junitReport } from '../export/junit.js';
+import { pcapng } from '../export/pcapng.js';
 import { serialOutput } from '../export/serial.js';
 import { traceOf } from '../export/trace.js';
 import { withReel, type ReelContents } from '../reel-contents.js';
@@ -14,7 +15,7 @@ interface ExportOptions {
   readonly output?: string;
 }
 
-const FORMATS = ['trace', 'junit', 'serial', 'json'] as const;
+const FORMATS = ['trace', 'junit', 'serial', 'pcapng', 'json'] as const;
 type Format = (typeof FORMATS)[number];
 
 function* exported(recording: ReelContents, format: Format, port: number): Generator<Uint8Array | string> {
@@ -27,6 +28,9 @@ function* exported(recording: ReelContents, format: Format, port: number): Gener
       break;
     case 'serial':
       yield* serialOutput(recording.reader, port);
+      break;
+    case 'pcapng':
+      yield* pcapng(recording.reader);
       break;
     case 'json':
       for (const line of jsonLines(recording.reader)) yield `${line}\n`;
