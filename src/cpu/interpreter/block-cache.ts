@@ -12,6 +12,8 @@ const PAGE = 4096;
 const MAX_BLOCK_INSTRUCTIONS = 64;
 /** The block lies in one page. */
 const NO_PAGE = -2;
+/** Code is looked for by lines of 64 bytes: see LAYOUT.codeLines. */
+const LINE_SHIFT = 6;
 /** Records a block can need: profile, straddle check, instructions, end. */
 const MAX_BLOCK_RECORDS = MAX_BLOCK_INSTRUCTIONS + 3;
 
@@ -57,6 +59,19 @@ export interface Block {
   readonly secondHost: number;
 }
 
+/** Bytes that lie in the first of its pages. */
+function bytesInFirst({ physical, byteLength }: Block): number {
+  return Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
+}
+
+/** True when one of a block's bytes lies in a physical range, counted from the start of RAM. */
+function hasBytes(block: Block, start: number, end: number): boolean {
+  const inFirst = bytesInFirst(block);
+  if (block.physical < end && start < block.physical + inFirst) return true;
+  const second = block.secondHost - LAYOUT.ram;
+  return block.secondHost !== NO_PAGE && second < end && start < second + block.byteLength - inFirst;
+}
+
 /** What a block is decoded from. */
 interface BlockStart {
   readonly eip: number;
@@ -83,6 +98,8 @@ function nextPage(linear: number): number {
 export class BlockCache {
   readonly #blocks = new Map<number, Block>();
   readonly #byPage = new Map<number, Set<Block>>();
+  /** By line of LINE bytes, counted from the start of RAM: blocks with bytes there. */
+  readonly #byLine = new Map<number, Set<Block>>();
   readonly #byRecord = new Map<number, Block>();
   readonly #view: DataView;
   readonly #u8: Uint8Array;
@@ -225,9 +242,9 @@ export class BlockCache {
     if (old !== undefined) this.#drop(old);
     this.#blocks.set(block.key, block);
     this.#byRecord.set(firstRecord, block);
-    const inFirst = Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
-    this.#markLines(physical, inFirst);
-    if (secondHost !== NO_PAGE) this.#markLines(secondHost - LAYOUT.ram, byteLength - inFirst);
+    const inFirst = bytesInFirst(block);
+    this.#markLines(block, physical, inFirst);
+    if (secondHost !== NO_PAGE) this.#markLines(block, secondHost - LAYOUT.ram, byteLength - inFirst);
     for (const page of pages) {
       let set = this.#byPage.get(page);
       if (set === undefined) this.#byPage.set(page, (set = new Set()));
@@ -237,38 +254,64 @@ export class BlockCache {
     this.#publish(block, mode);
   }
 
-  #markLines(physical: number, bytes: number): void {
-    const page = physical >>> 12;
-    const first = (physical & (PAGE - 1)) >> 6;
-    const last = ((physical & (PAGE - 1)) + bytes - 1) >> 6;
-    for (let line = first; line <= last; line++) this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] |= 1 << (line & 7);
+  #markLines(block: Block, physical: number, bytes: number): void {
+    for (let line = physical >>> LINE_SHIFT; line <= (physical + bytes - 1) >>> LINE_SHIFT; line++) {
+      let set = this.#byLine.get(line);
+      if (set === undefined) {
+        this.#byLine.set(line, (set = new Set()));
+        this.#u8[LAYOUT.codeLines + (line >> 3)] |= 1 << (line & 7);
+      }
+      set.add(block);
+    }
   }
 
-  /** Bytes of a page that holds code changed: drops the page's blocks if a line with code was touched. True if so. */
-  written(host: number, bytes: number): boolean {
-    const page = (host - LAYOUT.ram) >>> 12;
-    const first = (host & (PAGE - 1)) >> 6;
-    const last = Math.min(63, ((host & (PAGE - 1)) + bytes - 1) >> 6);
-    let touched = false;
-    for (let line = first; line <= last; line++) {
-      if (this.#u8[LAYOUT.codeLines + page * 8 + (line >> 3)] & (1 << (line & 7))) touched = true;
+  #unmarkLines(block: Block, physical: number, bytes: number): void {
+    for (let line = physical >>> LINE_SHIFT; line <= (physical + bytes - 1) >>> LINE_SHIFT; line++) {
+      const set = this.#byLine.get(line);
+      if (set === undefined || !set.delete(block) || set.size > 0) continue;
+      this.#byLine.delete(line);
+      this.#u8[LAYOUT.codeLines + (line >> 3)] &= ~(1 << (line & 7));
     }
-    if (touched) this.#dropPage(page);
-    return touched;
+  }
+
+  /**
+   * Bytes of a page that holds code changed: drops the blocks that have one of them. True if there were any. Data in the
+   * midst of code is common in 16-bit programs, and so is code that is written while its neighbours run.
+   */
+  written(host: number, bytes: number): boolean {
+    const physical = host - LAYOUT.ram;
+    // What lies behind the page's end is another's business.
+    const end = Math.min(physical + bytes, (physical | (PAGE - 1)) + 1);
+    let dropped = false;
+    for (let line = physical >>> LINE_SHIFT; line <= (end - 1) >>> LINE_SHIFT; line++) {
+      if ((this.#u8[LAYOUT.codeLines + (line >> 3)] & (1 << (line & 7))) === 0) continue;
+      for (const block of this.#byLine.get(line)!) {
+        if (!hasBytes(block, physical, end)) continue;
+        this.#drop(block);
+        dropped = true;
+      }
+    }
+    return dropped;
   }
 
   #dropPage(page: number): void {
     const set = this.#byPage.get(page);
-    if (set !== undefined) for (const block of [...set]) this.#drop(block);
-    this.#byPage.delete(page);
-    this.#u8.fill(0, LAYOUT.codeLines + page * 8, LAYOUT.codeLines + page * 8 + 8);
-    this.options.physical.clearFlag(page, PAGE_FLAG.CODE);
+    if (set !== undefined) for (const block of set) this.#drop(block);
   }
 
   #drop(block: Block): void {
     if (this.#blocks.get(block.key) === block) this.#blocks.delete(block.key);
     this.#byRecord.delete(block.firstRecord);
-    for (const page of block.pages) this.#byPage.get(page)?.delete(block);
+    const { physical, byteLength, secondHost } = block;
+    const inFirst = bytesInFirst(block);
+    this.#unmarkLines(block, physical, inFirst);
+    if (secondHost !== NO_PAGE) this.#unmarkLines(block, secondHost - LAYOUT.ram, byteLength - inFirst);
+    for (const page of block.pages) {
+      const set = this.#byPage.get(page);
+      if (set === undefined || !set.delete(block) || set.size > 0) continue;
+      this.#byPage.delete(page);
+      this.options.physical.clearFlag(page, PAGE_FLAG.CODE);
+    }
     for (let i = 0; i < block.recordCount; i++) {
       this.#view.setUint16(block.firstRecord + i * RECORD_BYTES + RECORD.hot, SPECIAL.REFETCH, true);
     }

@@ -19,8 +19,6 @@ import { MEDIUM_SCHEMA, NO_MEDIUM, type Geometry, type Medium, type MediumState 
 /** Images up to this size are taken in as a whole. */
 export const WHOLE_IMAGE_BYTES = 4 * MIB;
 
-const ZEROS = new Uint8Array(BLOCK_BYTES);
-
 export type DriveKind = 'floppy' | 'disk' | 'cdrom';
 
 export interface DiskState {
@@ -45,6 +43,8 @@ export class Disk implements Device<DiskState>, BlockDevice {
   /** What was written, and small images as a whole. */
   readonly pages = new PageStore();
   readonly driveKind: DriveKind;
+  /** Where there is nothing. */
+  readonly #zeros = new Uint8Array(BLOCK_BYTES);
 
   constructor(
     readonly id: string,
@@ -100,7 +100,7 @@ export class Disk implements Device<DiskState>, BlockDevice {
       const within = (start + at) % BLOCK_BYTES;
       const run = Math.min(BLOCK_BYTES - within, out.length - at);
       const block = this.#block((start + at - within) / BLOCK_BYTES);
-      if (block !== ZEROS) out.set(run === BLOCK_BYTES ? block : block.subarray(within, within + run), at);
+      if (block !== this.#zeros) out.set(run === BLOCK_BYTES ? block : block.subarray(within, within + run), at);
       at += run;
     }
     return out;
@@ -136,7 +136,7 @@ export class Disk implements Device<DiskState>, BlockDevice {
   #baseBlock(index: number): Uint8Array {
     const { sha256, imageBytes } = this.state.medium;
     const offset = index * BLOCK_BYTES;
-    if (offset >= imageBytes) return ZEROS;
+    if (offset >= imageBytes) return this.#zeros;
     return this.options.gate.block(sha256, index, () => {
       const image = this.options.images.get(sha256);
       if (image === undefined) {

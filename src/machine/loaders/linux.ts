@@ -51,7 +51,7 @@ export interface LinuxOptions {
   readonly ramSizeBytes: number;
   /**
    * `32-bit` starts the kernel proper, `16-bit` the setup code behind the boot ROM. Left out: 32-bit where the kernel
-   * allows it (bzImage of protocol 2.02 or later).
+   * allows it (bzImage of protocol 2.02 or later that names an entry; iPXE names none).
    */
   readonly entry?: '16-bit' | '32-bit';
 }
@@ -155,7 +155,7 @@ function protectedPlan(image: LinuxImage, cmdline: Uint8Array, options: LinuxOpt
 }
 
 function realPlan(image: LinuxImage, cmdline: Uint8Array, options: LinuxOptions): LoadPlan {
-  const loadAddress = image.loadedHigh ? image.code32Start : LOW_KERNEL;
+  const loadAddress = image.loadedHigh ? image.code32Start || MIB : LOW_KERNEL;
   const end = image.loadedHigh ? kernelEnd(image, loadAddress) : MIB;
   checkFits(end, options.ramSizeBytes);
   if (!image.loadedHigh && LOW_KERNEL + image.kernel.length > SETUP) {
@@ -202,7 +202,8 @@ function checkFits(end: number, ramSizeBytes: number): void {
 export function loadLinux(options: LinuxOptions): LoadPlan {
   const image = parseLinuxImage(options.kernel);
   const cmdline = commandLine(image, options.append ?? '');
-  const can32 = image.loadedHigh && image.version >= 0x202;
+  // Boot loaders in a kernel's clothes have nothing there: only their 16-bit entry counts.
+  const can32 = image.loadedHigh && image.version >= 0x202 && image.code32Start !== 0;
   if (options.entry === '32-bit' && !can32) {
     throw refuse('this kernel has no 32-bit entry that a loader may use', 'start it at its 16-bit entry');
   }

@@ -9,7 +9,7 @@ export const DATA = 0x1f0;
 export const COMMAND = 0x1f7;
 export const CONTROL = 0x3f6;
 export const BUS_MASTER = 0xc000;
-export const RAM_BYTES = 0x10_0000;
+export const RAM_BYTES = 0x1_0000;
 
 export interface IdeBench {
   readonly bench: Bench;
@@ -27,9 +27,9 @@ function pattern(bytes: number, factor: number): Uint8Array {
 }
 
 /** A controller with a disk (4 cylinders, 4 heads, 16 sectors and a rest) as master of the first channel, a CD as slave. */
-export function ideBench(bench = new Bench()): IdeBench {
-  const hdaImage = pattern(300 * 512, 7);
-  const cdImage = pattern(40 * 2048, 11);
+export function ideBench(bench = new Bench(), sectors = 300): IdeBench {
+  const hdaImage = pattern(sectors * 512, 7);
+  const cdImage = pattern((sectors > 100 ? 40 : 4) * 2048, 11);
   const hda = memoryDisk(hdaImage, { cylinders: 4, heads: 4, sectorsPerTrack: 16 }).disk;
   const cd = memoryDisk(cdImage, { id: 'hdb', kind: 'cdrom' }).disk;
   const ram = new Uint8Array(RAM_BYTES);

@@ -278,7 +278,7 @@ describe('the bus master', () => {
     bench.advance(100_000_000);
     ram.fill(0);
     new DataView(ram.buffer).setUint32(0x1000, 2, true);
-    for (let at = 0x1000; at < 0x8_0000; at += 8) ram.set([0, 0, 0, 0, 2, 0, 0, 0], at);
+    for (let at = 0x1000; at < ram.length; at += 8) ram.set([0, 0, 0, 0, 2, 0, 0, 0], at);
     bench.write(CONTROL, 4);
     bench.write(CONTROL, 0);
     select48(bench, 0, 290);
@@ -416,7 +416,7 @@ describe('an ATAPI drive', () => {
 });
 
 deviceConformance('PIIX3 IDE', {
-  make: (bench) => ideAsDevice(ideBench(bench)),
+  make: (bench) => ideAsDevice(ideBench(bench, 64)),
   prepare: (bench) => {
     select(bench, 0, 3, 2);
     bench.write(COMMAND, 0xc4);
