@@ -2,7 +2,8 @@
 ;
 ; Interfaces: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference (1991); E820h, E801h: ACPI specification 6.4, section 15.
 ; The disk services read and write the boot disk (disk-port.inc), the ones of the screen know text modes only.
-; NOT implemented: graphics modes and fonts, INT 15h C2h (mouse), APM, PCI BIOS, keyboard LEDs and the Pause key, CD-ROM boot.
+; PCI BIOS: PCI BIOS Specification 2.1; booting from CDs: El Torito 1.0.
+; NOT implemented: graphics modes and fonts, INT 15h C2h (mouse), APM, keyboard LEDs and the Pause key, expansion ROMs.
 
         bits    16
         cpu     686
@@ -16,9 +17,11 @@
 %include "boot-rom/keyboard.inc"
 %include "boot-rom/disk.inc"
 %include "boot-rom/disk-port.inc"
+%include "boot-rom/cd.inc"
 %include "boot-rom/serial.inc"
 %include "boot-rom/system.inc"
 %include "boot-rom/clock.inc"
+%include "boot-rom/pci.inc"
 
 blank_font:
         times   4096 db 0               ; the picture's font is not the guest's
