@@ -5,6 +5,7 @@ import type { ReplayProgress, Verification } from '../harness/recording.js';
 import type { Profile } from '../harness/profile.js';
 import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
 import type { ReelReader } from '../log/reel-reader.js';
+import type { DriveId } from '../machine/drives.js';
 
 /** A live machine, as far as the command line drives it. */
 export interface LiveMachine {
@@ -33,6 +34,8 @@ export interface FollowedReplay {
   screenText(): string;
   /** A PNG file. */
   screenshot(): Uint8Array;
+  /** What a drive's medium holds. */
+  diskContents(drive: DriveId, image?: string): Iterable<Uint8Array>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   goLive(options?: LiveOptions): Promise<LiveMachine>;
   startProfile(): Profile;

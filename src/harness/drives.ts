@@ -2,7 +2,7 @@ import { CodedError } from '../base/errors.js';
 import { toHex, type Hashing } from '../base/hash.js';
 import type { BaseImage } from '../devices/disk/base-images.js';
 import type { DriveKind } from '../devices/disk/disk.js';
-import type { Medium } from '../devices/disk/medium.js';
+import { encodeMediaChange, type Medium } from '../devices/disk/medium.js';
 import type { ImageReference } from '../log/meta.js';
 import {
   BOOT_LETTERS,
@@ -177,6 +177,31 @@ function parseBootOrder(text: string | undefined, first: string): string {
   return text !== undefined || first === '' ? given : first + letters.filter((c) => c !== first).join('');
 }
 
+/** The payload of a media change, and the image, which is at the machine's hand from now on. Throws USAGE, HOST_IO or DAMAGED. */
+export function mediaChange(
+  pc: Pc,
+  services: HostServices,
+  id: DriveId,
+  source: ImageSource | null,
+): { readonly payload: Uint8Array; readonly image: DiskImage | null } {
+  const drive = pc.config.drives.findIndex((d) => d.id === id);
+  const kind = pc.config.drives[drive]?.kind;
+  if (kind === undefined || kind === 'disk') {
+    const what = kind === 'disk' ? 'a hard disk cannot be taken out' : `the machine has no drive ${id}`;
+    throw new CodedError('USAGE', what, { hint: 'start it with --fda none or --cdrom none for an empty drive' });
+  }
+  if (source === null) return { payload: encodeMediaChange(drive, null), image: null };
+  const image = openImage(services, source);
+  try {
+    const payload = encodeMediaChange(drive, mediumOf(image, imageShape(kind, image, place(source))));
+    pc.images.add(image.sha256, image);
+    return { payload, image };
+  } catch (error) {
+    image.close();
+    throw error;
+  }
+}
+
 /**
  * Finds the images that a machine may read from on: among those given, by hash. Throws MISSING_IMAGE, or MISMATCH for
  * an image that is another. Returns those that are in use.
@@ -222,9 +247,11 @@ function notFound(
   opened: readonly { readonly source: ImageSource; readonly image: DiskImage }[],
 ): CodedError {
   const reference = references.find((r) => r.role === id);
-  const name = reference === undefined ? '' : ` "${reference.name}"`;
-  const hash =
-    reference !== undefined && !references.some((r) => r.role.startsWith(`${id}.`)) ? reference.sha256 : wanted;
+  // Of several files the user knows the first by its hash; of a medium that came later there is no name.
+  const isChain = references.some((r) => r.role.startsWith(`${id}.`));
+  const isNamed = reference !== undefined && (isChain || reference.sha256 === wanted);
+  const name = isNamed ? ` "${reference.name}"` : '';
+  const hash = isNamed ? reference.sha256 : wanted;
   const hint = `give the one whose SHA-256 is ${hash} with --${id} or --image`;
   const [other] = opened;
   if (other === undefined)

@@ -4,6 +4,7 @@ import type { Tick } from '../core/clock.js';
 import { frameOf } from '../devices/vga/frame.js';
 import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.js';
 import type { MachineStop } from '../machine/machine.js';
+import type { DriveId } from '../machine/drives.js';
 import type { Pc } from '../machine/pc.js';
 import type { LiveSession } from '../replay/live-session.js';
 import type { ActiveRecording, RecordingControl } from '../replay/recording-control.js';
@@ -14,6 +15,7 @@ import { Profile } from './profile.js';
 import type { MachineEvents } from './machine-events.js';
 import type { Events } from './events.js';
 import { readLinearMemory, registersOf } from './inspect.js';
+import type { ImageSource } from './drives.js';
 import type { HostServices } from './services.js';
 
 /** When run() returns; whichever comes first. Without any: when the machine stops. */
@@ -65,6 +67,8 @@ export interface GuestMachineParts {
   readonly start: (request: { readonly name: string; readonly reason: string }) => ActiveRecording;
   readonly setPolicy: (text: string) => void;
   readonly offer: (handle: number, bytes: Uint8Array) => void;
+  /** Throws USAGE, HOST_IO or DAMAGED. */
+  readonly changeMedium: (drive: DriveId, source: ImageSource | null) => void;
   /** Lets go of host files. */
   readonly release: () => void;
 }
@@ -165,6 +169,13 @@ export class GuestMachine {
   }
   powerButton(): void {
     this.#parts.session.send('power-button', new Uint8Array(0));
+  }
+  /**
+   * Puts another diskette or CD into a drive, or with null none. What was written to the one before is gone. Throws USAGE
+   * for a drive that the machine lacks or whose medium cannot be changed.
+   */
+  changeMedium(drive: DriveId, source: ImageSource | null): void {
+    this.#parts.changeMedium(drive, source);
   }
   /** Bytes for the guest to GET from stream `handle`. */
   offer(handle: number, bytes: Uint8Array): void {

@@ -21,7 +21,15 @@ import { LiveSession } from '../replay/live-session.js';
 import { RecordingControl } from '../replay/recording-control.js';
 import { encodeStanding, newStanding, type Standing } from '../replay/standing.js';
 import type { Tier } from '../cpu/cpu-options.js';
-import { attachImages, openDrives, type DiskImage, type DriveOptions, type OpenedDrives } from './drives.js';
+import {
+  attachImages,
+  mediaChange,
+  openDrives,
+  referencesOf,
+  type DiskImage,
+  type DriveOptions,
+  type OpenedDrives,
+} from './drives.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
@@ -187,7 +195,9 @@ interface LaunchRequest {
 /** Puts a wired machine, fresh or at the end of a replay, into live hands. */
 export function launch(request: LaunchRequest): GuestMachine {
   const { pc, services, options, epoch, parent, images, standing = newStanding() } = request;
-  const opened = request.opened ?? attachImages(pc, services, options, images);
+  const opened = [...(request.opened ?? attachImages(pc, services, options, images))];
+  /** Those of media that come later are added. */
+  const references = [...images];
   const outDir = options.outDir ?? DEFAULT_OUT_DIR;
   const events = new Events<MachineEvents>();
   const session = new LiveSession(pc.machine, epoch);
@@ -222,7 +232,7 @@ export function launch(request: LaunchRequest): GuestMachine {
       machine: { ...pc.config },
       cpuid: JSON.stringify(DEFAULT_CPUID),
       nsPerTick: pc.config.nsPerTick,
-      images,
+      images: references,
     },
     policySha256: () => gatekeeper.policyDigest,
     randomId: () => services.randomId(),
@@ -294,6 +304,15 @@ export function launch(request: LaunchRequest): GuestMachine {
       policyChanged();
     },
     offer: (handle, bytes) => backdoor.offer(handle, bytes),
+    changeMedium: (drive, source) => {
+      const { payload, image } = mediaChange(pc, services, drive, source);
+      if (image !== null) {
+        opened.push(image);
+        const others = references.filter((r) => r.role !== drive && !r.role.startsWith(`${drive}.`));
+        references.splice(0, references.length, ...others, ...referencesOf(drive, image));
+      }
+      session.send('media', payload);
+    },
     release: () => {
       network.close();
       auditSink?.close();

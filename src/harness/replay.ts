@@ -6,7 +6,10 @@ import type { Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import type { ReplaySession, ReplayStop } from '../replay/replay-session.js';
 import { standingAt } from '../replay/standing.js';
+import type { DriveId } from '../machine/drives.js';
 import { SerialConsole } from './console.js';
+import { diskContents } from './disk-contents.js';
+import type { ImageSource } from './drives.js';
 import type { ProfileOptions } from './profile.js';
 import { Profile } from './profile.js';
 import { inFile } from './in-file.js';
@@ -83,6 +86,13 @@ export class Replay {
     return this.#parts.pc.machine.gate.tap((kind, port, bytes) => {
       if (kind === 'debugcon') listener(bytes, port);
     });
+  }
+  /**
+   * What a drive's medium holds here, as a raw image in pieces: its base image and what the guest has written. `image` is
+   * the base image, which small ones are not needed for.
+   */
+  diskContents(drive: DriveId, image?: ImageSource): Generator<Uint8Array> {
+    return diskContents(this.#parts.pc, this.#parts.services, drive, image);
   }
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.listen(listener);

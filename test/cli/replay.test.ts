@@ -25,6 +25,10 @@ class FakeReplay implements FollowedReplay {
 
   constructor(private readonly result: ReplayResult) {}
 
+  diskContents(): Iterable<Uint8Array> {
+    return [];
+  }
+
   async run(options: ReplayOptions = {}): Promise<ReplayResult> {
     this.options = options;
     this.#console.send('recorded');

@@ -58,6 +58,7 @@ function bench(...rules: object[]) {
     firmware: 'builtin',
     hasVideoRom: false,
     drives: [],
+    networkCards: [],
     bootOrder: 'cad',
     bootEntry: null,
   } as const;

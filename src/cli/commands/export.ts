@@ -1,6 +1,7 @@
 import { OutputFile } from '../../host/output-file.js';
 import type { Command } from '../context.js';
 import { exitCodeOf } from '../exit-codes.js';
+import { exportDisk, type DiskExportOptions } from '../export/disk.js';
 import { jsonLines } from '../export/json-lines.js';
 import { junitReport } from '../export/junit.js';
 import { pcapng } from '../export/pcapng.js';
@@ -9,14 +10,13 @@ import { traceOf } from '../export/trace.js';
 import { withReel, type ReelContents } from '../reel-contents.js';
 import { parseChoice, parseCount } from '../values.js';
 
-interface ExportOptions {
+interface ExportOptions extends DiskExportOptions {
   readonly as?: string;
   readonly port?: string;
-  readonly output?: string;
 }
 
-const FORMATS = ['trace', 'junit', 'serial', 'pcapng', 'json'] as const;
-type Format = (typeof FORMATS)[number];
+const FORMATS = ['trace', 'junit', 'serial', 'pcapng', 'overlay', 'json'] as const;
+type Format = Exclude<(typeof FORMATS)[number], 'overlay'>;
 
 function* exported(recording: ReelContents, format: Format, port: number): Generator<Uint8Array | string> {
   switch (format) {
@@ -39,6 +39,7 @@ function* exported(recording: ReelContents, format: Format, port: number): Gener
 
 export const exportRecording: Command<ExportOptions> = async (context, [file], options) => {
   const format = parseChoice('as', options.as, FORMATS);
+  if (format === 'overlay') return exportDisk(context, file!, options);
   const port = parseCount('port', options.port ?? '0');
   return withReel(file!, async (recording) => {
     const target = options.output === undefined ? null : new OutputFile(options.output);

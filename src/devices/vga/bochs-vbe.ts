@@ -2,7 +2,7 @@
  * The DISPI interface of Bochs' and QEMU's VGA: modes beyond the VGA's own with a linear frame buffer. Bochs documentation
  * of its VBE display interface; QEMU documentation, docs/specs/standard-vga.
  */
-import { isChain4, type VgaState } from './registers.js';
+import { isChain4, NEWEST_DISPI, type VgaState } from './registers.js';
 
 export const DISPI = {
   id: 0,
@@ -23,7 +23,6 @@ const GET_CAPABILITIES = 0x02;
 const DAC_8BIT = 0x20;
 const KEEP_MEMORY = 0x80;
 const FIRST_ID = 0xb0c0;
-const NEWEST_ID = 0xb0c5;
 const DEPTHS = new Set([4, 8, 15, 16, 24, 32]);
 const MAX_XRES = 1600;
 const MAX_YRES = 1200;
@@ -67,7 +66,7 @@ export function writeDispi(state: VgaState, value: number, videoRamBytes: number
   const { dispi, dispiIndex: index } = state;
   switch (index) {
     case DISPI.id:
-      if (value >= FIRST_ID && value <= NEWEST_ID) dispi[index] = value;
+      if (value >= FIRST_ID && value <= NEWEST_DISPI) dispi[index] = value;
       return;
     case DISPI.xres:
       if (value <= MAX_XRES && value % 8 === 0) dispi[index] = value;

@@ -86,8 +86,9 @@ function defaultDac(): Uint8Array {
   return dac;
 }
 
-/** DISPI registers (bochs-vbe.ts): 16 of them. */
+/** DISPI registers (bochs-vbe.ts): 16 of them, the first with the interface's version. */
 const DISPI_COUNT = 16;
+export const NEWEST_DISPI = 0xb0c5;
 
 /** Everything but the configuration space, as firmware leaves it in mode 3. */
 export function powerOn(): Omit<VgaState, 'config'> {
@@ -112,7 +113,7 @@ export function powerOn(): Omit<VgaState, 'config'> {
     dac: defaultDac(),
     latches: new Uint8Array(4),
     dispiIndex: 0,
-    dispi: new Array<number>(DISPI_COUNT).fill(0),
+    dispi: Array.from({ length: DISPI_COUNT }, (_, n) => (n === 0 ? NEWEST_DISPI : 0)),
   };
 }
 

@@ -140,8 +140,9 @@ export class Vga implements Device<VgaState>, PciFunction {
   get videoRam(): Uint8Array {
     return this.#options.videoRam.bytes;
   }
-  /** The screen as Unicode: rows joined by newlines, blanks at the ends of rows left out. */
+  /** The screen as Unicode: rows joined by newlines, blanks at the ends of rows left out. Empty in graphics modes. */
   screenText(): string {
+    if (!this.isTextMode) return '';
     return screenText(this.state, this.videoRam);
   }
   cursor(): VgaCursor {

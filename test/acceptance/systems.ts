@@ -1,0 +1,151 @@
+/**
+ * Real systems on the machine: `npm run systems [-- --only text] [--cache folder] [--boot-sectors folder] [--library FILE]`.
+ * Each is booted, recorded from its first instruction until it is up, verified on all engines and on the interpreter
+ * alone, followed in slices of 7 and 1000 ticks over its first ticks, and taken over live where it was up. Packages are
+ * fetched with apt-get into the cache; a system whose package cannot be had is skipped, with the reason. Writes a line per
+ * system, `--markdown FILE` the table of docs/guests.md; exits with 1 if one failed.
+ */
+import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { parseArgs } from 'node:util';
+import type * as Library from '../../src/index.js';
+import { bootSectors, SYSTEMS, type System } from './systems/catalogue.js';
+import { Packages, Skipped } from './systems/packages.js';
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string' },
+    cache: { type: 'string', default: join(tmpdir(), 'guestreel-systems') },
+    'boot-sectors': { type: 'string' },
+    library: { type: 'string' },
+    markdown: { type: 'string' },
+  },
+});
+const { Machine, Recording } = (
+  values.library === undefined
+    ? await import('../../src/index.js')
+    : await import(pathToFileURL(resolve(values.library)).href)
+) as typeof Library;
+
+/** Between looks at whether a system is up. */
+const LOOK_TICKS = 20_000_000;
+/** Followed in slices of 7 and 1000 ticks. */
+const SHORT_TICKS = 6_000_000;
+const DIGEST_TICKS = 2_000_000;
+const LIVE_TICKS = 5_000_000;
+const UP = 'up';
+
+interface Result {
+  readonly system: System;
+  readonly outcome: 'ok' | 'failed' | 'skipped';
+  readonly detail: string;
+}
+
+async function record(system: System, packages: Packages, outDir: string): Promise<{ file: string; ticks: number }> {
+  const options = system.options(packages);
+  const machine = await Machine.create({ pacing: false, ...options, outDir, digestTicks: DIGEST_TICKS });
+  const nsPerTick = options.nsPerTick ?? 4;
+  const last = (system.seconds * 1e9) / nsPerTick;
+  try {
+    await machine.startRecording({ name: 'system' });
+    while (!system.isUp(machine)) {
+      if (machine.tick >= last) throw new Error(`not up after ${system.seconds} s: ${lastLine(machine)}`);
+      const stop = await machine.run({ until: { ticks: machine.tick + LOOK_TICKS } });
+      if (stop.kind !== 'matched' && !system.isUp(machine)) throw new Error(`ended: ${JSON.stringify(stop)}`);
+    }
+    await machine.mark(UP);
+    await machine.run({ until: { ticks: machine.tick + LIVE_TICKS } });
+    return { file: await machine.stopRecording(), ticks: machine.tick };
+  } finally {
+    await machine.close();
+  }
+}
+
+function lastLine(machine: Library.Machine): string {
+  const lines = `${machine.screenText()}\n${machine.serialText}`.split('\n').filter((line) => line.trim() !== '');
+  return JSON.stringify(lines.at(-1) ?? '');
+}
+
+async function verify(file: string, tier: 'all' | 'interpreter'): Promise<number> {
+  const recording = await Recording.open(file);
+  const result = await recording.verify({ tier });
+  await recording.close();
+  if (!result.ok) throw new Error(`${tier}: diverged: ${JSON.stringify(result.divergence)}`);
+  return result.digests;
+}
+
+async function followInSlices(file: string, sliceTicks: number): Promise<void> {
+  const recording = await Recording.open(file);
+  const replay = await recording.replay();
+  replay.sliceTicks = sliceTicks;
+  const result = await replay.run({ until: { ticks: Math.min(SHORT_TICKS, replay.endTick) } });
+  if (result.kind === 'diverged') throw new Error(`slices of ${sliceTicks}: ${JSON.stringify(result.divergence)}`);
+  await replay.close();
+  await recording.close();
+}
+
+async function goLive(file: string, outDir: string): Promise<void> {
+  const recording = await Recording.open(file);
+  const replay = await recording.replay();
+  await replay.run({ until: { mark: UP } });
+  const images = recording.meta.images.filter(({ role }) => role !== 'kernel' && role !== 'initrd');
+  const machine = await replay.goLive({ outDir, pacing: false, ...liveImages(images.map(({ role }) => role)) });
+  await machine.run({ until: { ticks: machine.tick + LIVE_TICKS } });
+  await machine.close();
+  await recording.close();
+}
+
+let present: Library.MachineOptions = {};
+/** The images that the system was started with, once more. */
+function liveImages(roles: readonly string[]): Partial<Library.MachineOptions> {
+  const all = present as Record<string, unknown>;
+  return Object.fromEntries(Object.entries(all).filter(([name]) => roles.includes(name) || name === 'cdrom'));
+}
+
+async function attempt(system: System, packages: Packages): Promise<Result> {
+  const outDir = mkdtempSync(join(tmpdir(), 'system-'));
+  try {
+    present = system.options(packages);
+    const begun = performance.now();
+    const { file, ticks } = await record(system, packages, outDir);
+    const seconds = ((performance.now() - begun) / 1000).toFixed(1);
+    const digests = await verify(file, 'all');
+    await verify(file, 'interpreter');
+    for (const slice of [7, 1000]) await followInSlices(file, slice);
+    await goLive(file, outDir);
+    const size = (statSync(file).size / 2 ** 20).toFixed(1);
+    return {
+      system,
+      outcome: 'ok',
+      detail: `${Math.round(ticks / 1e6)} M ticks in ${seconds} s, ${digests} digests, ${size} MiB`,
+    };
+  } catch (error) {
+    if (error instanceof Skipped) return { system, outcome: 'skipped', detail: error.message };
+    return { system, outcome: 'failed', detail: error instanceof Error ? error.message : String(error) };
+  } finally {
+    rmSync(outDir, { recursive: true, force: true });
+  }
+}
+
+const packages = new Packages(resolve(values.cache));
+const sectors = values['boot-sectors'] === undefined ? [] : bootSectors(resolve(values['boot-sectors']));
+const results: Result[] = [];
+for (const system of [...SYSTEMS, ...sectors]) {
+  if (values.only !== undefined && !system.name.includes(values.only)) continue;
+  const result = await attempt(system, packages);
+  results.push(result);
+  process.stdout.write(`${result.outcome.padEnd(8)} ${system.name.padEnd(36)} ${result.detail}\n`);
+}
+if (values.markdown !== undefined) {
+  const rows = results.map(
+    ({ system, outcome, detail }) => `| ${system.name} | ${system.source} | ${outcome} | ${detail} |`,
+  );
+  const head = [
+    '| System | Obtained from | Boots, records, verifies, goes live | Measured |',
+    '| --- | --- | --- | --- |',
+  ];
+  writeFileSync(values.markdown, `${[...head, ...rows].join('\n')}\n`);
+}
+process.exitCode = results.some(({ outcome }) => outcome === 'failed') ? 1 : 0;

@@ -1,0 +1,198 @@
+/** Real systems that nobody here wrote, and how each is known to have come up. */
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+  closeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import type { Machine, MachineOptions } from '../../../src/index.js';
+import { Skipped, type Packages } from './packages.js';
+
+export interface System {
+  readonly name: string;
+  /** Where it comes from. */
+  readonly source: string;
+  readonly options: (packages: Packages) => MachineOptions;
+  /** Guest seconds that it may take. */
+  readonly seconds: number;
+  /** True once it has come up. */
+  readonly isUp: (machine: Machine) => boolean;
+  /** What is typed while it comes up, by the text that asks for it. */
+  readonly keys?: readonly { readonly at: RegExp; readonly text: string }[];
+}
+
+const screen =
+  (pattern: RegExp) =>
+  (machine: Machine): boolean =>
+    pattern.test(machine.screenText());
+const serial =
+  (pattern: RegExp) =>
+  (machine: Machine): boolean =>
+    pattern.test(machine.serialText);
+
+function seaBios(packages: Packages): string {
+  return packages.file('seabios', 'usr/share/seabios/bios-256k.bin');
+}
+
+const FLOPPY_BYTES = 1_474_560;
+
+/** A diskette with GRUB Legacy's two stages and nothing else: its prompt needs no file system. */
+function grubLegacyFloppy(packages: Packages): string {
+  const folder = packages.folder('grub-legacy');
+  const platform = ['x86_64-pc', 'i386-pc'].find((name) => existsSync(join(folder, 'usr/lib/grub', name, 'stage1')));
+  if (platform === undefined) throw new Skipped('grub-legacy has no stage1');
+  const image = join(packages.cache, 'grub-legacy.img');
+  const file = openSync(image, 'w');
+  writeSync(file, new Uint8Array(FLOPPY_BYTES));
+  writeSync(file, readFileSync(join(folder, 'usr/lib/grub', platform, 'stage1')), 0, 512, 0);
+  writeSync(file, readFileSync(join(folder, 'usr/lib/grub', platform, 'stage2')), 0, undefined, 512);
+  closeSync(file);
+  return image;
+}
+
+/** A CD as grub-mkrescue makes it, with a menu and our multiboot test kernel. */
+function grubCd(packages: Packages): string {
+  const image = join(packages.cache, 'grub.iso');
+  if (existsSync(image)) return image;
+  const tree = join(packages.cache, 'grub-cd');
+  mkdirSync(join(tree, 'boot/grub'), { recursive: true });
+  copyFileSync(new URL('../../../guest-images/built/multiboot.bin', import.meta.url), join(tree, 'boot/multiboot.bin'));
+  writeFileSync(
+    join(tree, 'boot/grub/grub.cfg'),
+    'set timeout=2\nmenuentry "multiboot kernel" {\n multiboot /boot/multiboot.bin from GRUB\n boot\n}\n',
+  );
+  packages.tool('grub-mkrescue', '-o', image, tree);
+  return image;
+}
+
+/** A CD with ISOLINUX, a kernel and an initial RAM disk. */
+function isolinuxCd(packages: Packages, { kernel, initrd }: { kernel: string; initrd: string }): string {
+  const image = join(packages.cache, 'isolinux.iso');
+  const tree = join(packages.cache, 'isolinux-cd');
+  rmSync(tree, { recursive: true, force: true });
+  mkdirSync(tree, { recursive: true });
+  copyFileSync(packages.file('isolinux', 'usr/lib/ISOLINUX/isolinux.bin'), join(tree, 'isolinux.bin'));
+  copyFileSync(
+    packages.file('syslinux-common', 'usr/lib/syslinux/modules/bios/ldlinux.c32'),
+    join(tree, 'ldlinux.c32'),
+  );
+  copyFileSync(kernel, join(tree, 'linux'));
+  copyFileSync(initrd, join(tree, 'initrd'));
+  writeFileSync(
+    join(tree, 'isolinux.cfg'),
+    'default linux\nprompt 0\nlabel linux\n kernel linux\n append initrd=initrd console=ttyS0 console=tty0\n',
+  );
+  const boot = ['-b', 'isolinux.bin', '-c', 'boot.cat', '-no-emul-boot', '-boot-load-size', '4', '-boot-info-table'];
+  packages.tool('xorriso', '-as', 'mkisofs', '-o', image, ...boot, tree);
+  return image;
+}
+
+function installer(packages: Packages): { kernel: string; initrd: string } {
+  const folder = 'usr/lib/debian-installer/images/12/i386/text/debian-installer/i386';
+  const name = 'debian-installer-12-netboot-i386';
+  return { kernel: packages.file(name, `${folder}/linux`), initrd: packages.file(name, `${folder}/initrd.gz`) };
+}
+
+/** More than a few colours: a picture, and no empty screen. */
+function isPicture(machine: Machine): boolean {
+  return machine.screenText() === '' && machine.screenshot().length > 8000;
+}
+
+const ipxe = (model: string): System => ({
+  name: `iPXE over ${model}`,
+  source: 'Debian package ipxe',
+  // It polls the clock; slow ticks make its seconds short.
+  options: (packages) => ({ kernel: packages.file('ipxe', 'boot/ipxe.lkrn'), network: [{ model }], nsPerTick: 32 }),
+  seconds: 60,
+  isUp: screen(/net0: 10\.0\.2\.15\/255\.255\.255\.0 gw 10\.0\.2\.2/),
+});
+
+export const SYSTEMS: readonly System[] = [
+  {
+    name: 'SeaBIOS',
+    source: 'Debian package seabios',
+    options: (packages) => ({ bios: seaBios(packages) }),
+    seconds: 20,
+    isUp: screen(/No bootable device/),
+  },
+  {
+    name: 'Memtest86+',
+    source: 'Debian package memtest86+',
+    options: (packages) => ({ kernel: packages.file('memtest86+', 'boot/memtest86+ia32.bin'), memory: '8M' }),
+    seconds: 2000,
+    isUp: screen(/Pass: +[1-9]\d* +Errors: 0/),
+  },
+  {
+    name: 'Memtest86+ from CD under SeaBIOS',
+    source: 'Debian packages memtest86+, seabios',
+    options: (packages) => ({
+      bios: seaBios(packages),
+      cdrom: packages.file('memtest86+', 'usr/lib/memtest86+/memtest86+ia32.iso'),
+    }),
+    seconds: 30,
+    isUp: screen(/Memtest86\+ v6/),
+  },
+  {
+    name: 'GRUB Legacy from diskette',
+    source: 'Debian package grub-legacy',
+    options: (packages) => ({ fda: grubLegacyFloppy(packages) }),
+    seconds: 20,
+    isUp: screen(/grub> *$/m),
+  },
+  {
+    name: 'GRUB 2 from CD',
+    source: 'grub-mkrescue (Debian package grub-pc-bin)',
+    options: (packages) => ({ cdrom: grubCd(packages) }),
+    seconds: 60,
+    isUp: serial(/./),
+  },
+  {
+    name: 'GRUB 2 from CD under SeaBIOS',
+    source: 'grub-mkrescue (Debian package grub-pc-bin), seabios',
+    options: (packages) => ({ bios: seaBios(packages), cdrom: grubCd(packages) }),
+    seconds: 60,
+    isUp: serial(/./),
+  },
+  {
+    name: 'Linux from CD by ISOLINUX',
+    source: 'Debian packages isolinux, debian-installer-12-netboot-i386',
+    options: (packages) => ({ cdrom: isolinuxCd(packages, installer(packages)), memory: '512M' }),
+    seconds: 200,
+    isUp: serial(/Run \/init as init process/),
+  },
+  ipxe('e1000'),
+  ipxe('ne2k_pci'),
+  {
+    name: 'Debian installer on the screen',
+    source: 'Debian package debian-installer-12-netboot-i386',
+    options: (packages) => ({ ...installer(packages), append: 'console=tty0', memory: '512M' }),
+    seconds: 200,
+    isUp: isPicture,
+  },
+  {
+    name: 'Debian installer on the serial line',
+    source: 'Debian package debian-installer-12-netboot-i386',
+    options: (packages) => ({ ...installer(packages), append: 'console=ttyS0', memory: '512M' }),
+    seconds: 200,
+    isUp: serial(/Select a language/),
+  },
+];
+
+/** Boot-sector programs in a folder: every `*.img` or `*.bin` that ends a sector with 55h AAh. */
+export function bootSectors(folder: string): System[] {
+  const files = readdirSync(folder).filter((file) => /\.(img|bin)$/.test(file));
+  return files.sort().map((file) => ({
+    name: `boot sector ${file}`,
+    source: file,
+    options: () => ({ fda: join(folder, file) }),
+    seconds: 4,
+    isUp: (machine) => machine.tick >= 3 * 250_000_000,
+  }));
+}
