@@ -9,7 +9,7 @@ import { assert } from '../base/assert.js';
 export type InputKind =
   | 'serial' // u8 port index, then bytes received
   | 'key' // PS/2 set-1/2 independent: raw keyboard bytes as the keyboard would send them
-  | 'mouse'
+  | 'mouse' // i16 counts to the right, i16 counts upwards, i8 wheel steps towards the user, u8 buttons: 1 left, 2 right, 4 middle
   | 'frame' // u8 interface, then the frame
   | 'media' // u8 drive, then the new medium as devices/disk/medium.ts writes it, or nothing
   | 'reset' // host reset; empty

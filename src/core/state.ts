@@ -13,6 +13,8 @@ export type StateSchema<S> = { readonly [K in keyof S]-?: Codec<S[K]> };
 export const u8: Codec<number> = { write: (o, v) => void o.u8(v), read: (i) => i.u8() };
 export const u16: Codec<number> = { write: (o, v) => void o.u16(v), read: (i) => i.u16() };
 export const u32: Codec<number> = { write: (o, v) => void o.u32(v), read: (i) => i.u32() };
+export const i8: Codec<number> = { write: (o, v) => void o.u8(v & 0xff), read: (i) => (i.u8() << 24) >> 24 };
+export const i16: Codec<number> = { write: (o, v) => void o.u16(v & 0xffff), read: (i) => (i.u16() << 16) >> 16 };
 export const i32: Codec<number> = { write: (o, v) => void o.u32(v >>> 0), read: (i) => i.u32() | 0 };
 /** Safe non-negative integers: ticks, counts. */
 export const safe: Codec<number> = { write: (o, v) => void o.safe(v), read: (i) => i.safe() };

@@ -2,12 +2,12 @@
  * Two cascaded 8237A DMA controllers and the page registers of the PC AT. Intel 8237A datasheet 231466-005; page
  * registers: IBM PC AT Technical Reference (1985), "DMA page register".
  *
- * NOT implemented: transfers of any kind. Registers can be programmed and read back, channel() tells a device what it would transfer; software
- * requests are remembered only.
+ * NOT implemented: memory-to-memory transfers, software requests (they are remembered only), priorities and timing: a
+ * device's transfer is done when it asks for it.
  *
  * Usual ports: channels 0-3 00h-0Fh, page registers 80h-8Fh, channels 4-7 C0h-DFh (every other port).
  */
-import { bytePorts, type PortHandler } from '../core/bus.js';
+import { bytePorts, type PortHandler, type SystemMemory } from '../core/bus.js';
 import type { Device } from '../core/device.js';
 import { bool, fixedBytes, fixedList, record, u16, u8, type StateSchema } from '../core/state.js';
 
@@ -67,6 +67,21 @@ export interface DmaTransfer {
   readonly masked: boolean;
 }
 
+/** What became of a device's request. */
+export interface DmaResult {
+  /** Bytes moved; fewer than asked for when the channel was done before, or masked. */
+  readonly count: number;
+  /** Terminal count: the channel has moved all that it was programmed for. */
+  readonly isTerminal: boolean;
+}
+
+/** Mode register, bits 2-3. */
+const TRANSFER = { verify: 0, write: 1, read: 2 } as const;
+const MODE_AUTO_INITIALISE = 0x10;
+const MODE_DECREMENT = 0x20;
+/** Command register: the controller is off. */
+const COMMAND_DISABLE = 0x04;
+
 function masterClear() {
   return { flipFlop: false, command: 0, status: 0, request: 0, mask: 0x0f, temporary: 0 };
 }
@@ -88,7 +103,10 @@ export class Dma implements Device<DmaState> {
   /** 16 ports: page registers. */
   readonly pagePorts: PortHandler;
 
-  constructor(readonly id: string) {
+  constructor(
+    readonly id: string,
+    private readonly memory: SystemMemory,
+  ) {
     const chipPorts = (which: number, shift: number) =>
       bytePorts({
         read: (offset) => this.#read(this.state.chips[which], offset >> shift),
@@ -116,6 +134,51 @@ export class Dma implements Device<DmaState> {
       mode,
       masked: ((chip.mask >> (n & 3)) & 1) === 1,
     };
+  }
+
+  /** Bytes from a device to memory, as channel `n` is programmed; a verify transfer moves none, but counts. */
+  deviceToMemory(n: number, bytes: Uint8Array): DmaResult {
+    return this.#transfer(n, bytes.length, (address, at, count) => {
+      if (this.#direction(n) === TRANSFER.write) this.memory.write(address, bytes.subarray(at, at + count));
+    });
+  }
+
+  /** Up to `bytes.length` bytes from memory to a device. */
+  memoryToDevice(n: number, bytes: Uint8Array): DmaResult {
+    return this.#transfer(n, bytes.length, (address, at, count) => {
+      if (this.#direction(n) === TRANSFER.read) bytes.set(this.memory.read(address, count), at);
+    });
+  }
+
+  #direction(n: number): number {
+    return (this.state.chips[n >> 2].channels[n & 3].mode >> 2) & 3;
+  }
+
+  /** `move` gets runs of ascending addresses: one unit each where the channel counts down. */
+  #transfer(n: number, wanted: number, move: (address: number, at: number, count: number) => void): DmaResult {
+    const chip = this.state.chips[n >> 2];
+    const channel = chip.channels[n & 3];
+    const unit = n >= 4 ? 2 : 1;
+    if (((chip.mask >> (n & 3)) & 1) !== 0 || (chip.command & COMMAND_DISABLE) !== 0)
+      return { count: 0, isTerminal: false };
+    const isDown = (channel.mode & MODE_DECREMENT) !== 0;
+    const count = Math.min(Math.floor(wanted / unit), channel.count + 1);
+    for (let done = 0; done < count;) {
+      // Addresses wrap within 64 K units: the page register does not count.
+      const run = isDown ? 1 : Math.min(count - done, 0x1_0000 - channel.address);
+      move(this.channel(n).address, done * unit, run * unit);
+      channel.address = (channel.address + (isDown ? -1 : run)) & 0xffff;
+      done += run;
+    }
+    channel.count = (channel.count - count) & 0xffff;
+    const isTerminal = count > 0 && channel.count === 0xffff;
+    if (isTerminal) {
+      chip.status |= 1 << (n & 3);
+      if ((channel.mode & MODE_AUTO_INITIALISE) !== 0) {
+        Object.assign(channel, { address: channel.baseAddress, count: channel.baseCount });
+      } else chip.mask |= 1 << (n & 3);
+    }
+    return { count: count * unit, isTerminal };
   }
 
   reset(): void {

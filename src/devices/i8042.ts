@@ -16,7 +16,7 @@ import type { IrqLine } from '../core/irq.js';
 import { bool, bytes, fixedBytes, nullable, record, u8, type StateSchema } from '../core/state.js';
 import type { Timer, TimerQueue } from '../core/timers.js';
 import { Ps2Keyboard, PS2_KEYBOARD_SCHEMA, powerOnKeyboard, type Ps2KeyboardState } from './ps2-keyboard.js';
-import { Ps2Mouse, PS2_MOUSE_SCHEMA, powerOnMouse, type Ps2MouseState } from './ps2-mouse.js';
+import { Ps2Mouse, PS2_MOUSE_SCHEMA, powerOnMouse, type MouseInput, type Ps2MouseState } from './ps2-mouse.js';
 import { translated } from './scan-codes.js';
 
 const STATUS_OBF = 0x01;
@@ -133,10 +133,14 @@ export class I8042 implements Device<I8042State> {
     this.#schedule();
   }
 
-  /** Mouse movement in counts (y upwards), wheel steps (towards the user positive), buttons: 1 left, 2 right, 4 middle. */
-  mouseMove(dx: number, dy: number, wheel: number, buttons: number): void {
-    this.#mouse.move(dx | 0, dy | 0, wheel | 0, buttons);
+  mouseMove(input: MouseInput): void {
+    this.#mouse.move(input);
     this.#schedule();
+  }
+
+  /** As the host's mouse last said: 1 left, 2 right, 4 middle. */
+  get mouseButtons(): number {
+    return this.state.mouse.buttons;
   }
 
   /** Key bytes that the guest has not yet taken. */

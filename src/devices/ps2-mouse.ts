@@ -7,7 +7,8 @@
  *
  * The device end of the cable; i8042.ts is the other one.
  */
-import { bool, bytes, i32, nullable, u8, type StateSchema } from '../core/state.js';
+import { ByteReader, ByteWriter } from '../base/bytes.js';
+import { bool, bytes, i16, i32, i8, nullable, readState, u8, writeState, type StateSchema } from '../core/state.js';
 
 const ACK = 0xfa;
 const RESEND = 0xfe;
@@ -57,6 +58,41 @@ export const PS2_MOUSE_SCHEMA: StateSchema<Ps2MouseState> = {
   reportedButtons: u8,
 };
 
+/** What the host's mouse did. */
+export interface MouseInput {
+  /** Counts to the right. */
+  readonly dx: number;
+  /** Counts upwards. */
+  readonly dy: number;
+  /** Steps towards the user. */
+  readonly wheel: number;
+  /** What is pressed now: 1 left, 2 right, 4 middle. */
+  readonly buttons: number;
+}
+
+const MOUSE_INPUT_SCHEMA: StateSchema<{ -readonly [K in keyof MouseInput]: number }> = {
+  dx: i16,
+  dy: i16,
+  wheel: i8,
+  buttons: u8,
+};
+
+/** Payload of the input `mouse`. */
+export function encodeMouseInput(input: MouseInput): Uint8Array {
+  const out = new ByteWriter();
+  writeState(out, MOUSE_INPUT_SCHEMA, { ...input });
+  return out.finish();
+}
+
+/** Throws DAMAGED for what no program of ours has written. */
+export function decodeMouseInput(payload: Uint8Array): MouseInput {
+  const reader = new ByteReader(payload, 'input mouse');
+  const input = { dx: 0, dy: 0, wheel: 0, buttons: 0 };
+  readState(reader, MOUSE_INPUT_SCHEMA, input);
+  reader.end();
+  return input;
+}
+
 /** Movement that waits is limited, so that a host cannot make the counters overflow. */
 const MAX_WAITING = 1 << 16;
 
@@ -102,12 +138,12 @@ export class Ps2Mouse {
     return s.lastSent;
   }
 
-  /** The host's mouse moved (counts; y upwards), its wheel turned (towards the user is positive), or buttons changed. */
-  move(dx: number, dy: number, dz: number, buttons: number): void {
+  /** The host's mouse moved, its wheel turned, or buttons changed. */
+  move({ dx, dy, wheel, buttons }: MouseInput): void {
     const { s } = this;
     s.dx = clamp(s.dx + dx, -MAX_WAITING, MAX_WAITING);
     s.dy = clamp(s.dy + dy, -MAX_WAITING, MAX_WAITING);
-    s.dz = clamp(s.dz + dz, -MAX_WAITING, MAX_WAITING);
+    s.dz = clamp(s.dz + wheel, -MAX_WAITING, MAX_WAITING);
     s.buttons = buttons & 7;
     if (s.queue.length === 0) this.#stream();
   }

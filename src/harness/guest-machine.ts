@@ -3,6 +3,7 @@ import { utf8Encode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
 import { frameOf } from '../devices/vga/frame.js';
 import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.js';
+import { encodeMouseInput } from '../devices/ps2-mouse.js';
 import type { MachineStop } from '../machine/machine.js';
 import type { DriveId } from '../machine/drives.js';
 import type { Pc } from '../machine/pc.js';
@@ -73,6 +74,26 @@ export interface GuestMachineParts {
   readonly release: () => void;
 }
 
+export type MouseButton = keyof typeof MOUSE_BUTTONS;
+
+export interface MouseOptions {
+  /** Steps towards the user. */
+  readonly wheel?: number;
+  /** All that are held down from now on. */
+  readonly buttons?: readonly MouseButton[];
+}
+
+const MOUSE_BUTTONS = { left: 1, right: 2, middle: 4 } as const;
+const MOST_COUNTS = 32_767;
+const MOST_WHEEL_STEPS = 127;
+
+function checkRange(name: string, value: number, most: number): void {
+  if (Number.isInteger(value) && Math.abs(value) <= most) return;
+  throw new CodedError('USAGE', `the mouse cannot move by ${name} = ${value}`, {
+    hint: `a whole number from ${-most} to ${most}`,
+  });
+}
+
 /** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
 const FLUSH_MS = 200;
 /** Of each turn, for writing a state: the guest must not wait long, nor must whoever may lose the recording. */
@@ -88,12 +109,15 @@ export class GuestMachine {
   readonly #console: SerialConsole;
   #markSeen: ((label: string) => void) | null = null;
   #profile: Profile | null = null;
+  /** Of the mouse, as last sent. */
+  #buttons: number;
   #closed = false;
   #running = false;
 
   constructor(parts: GuestMachineParts) {
     this.#parts = parts;
     this.#console = new SerialConsole(parts.pc);
+    this.#buttons = parts.pc.keyboard.mouseButtons;
     const seen = (label: string): void => this.#markSeen?.(label);
     parts.events.on('mark', (e) => seen(e.label));
     parts.events.on('phase', (e) => {
@@ -138,6 +162,12 @@ export class GuestMachine {
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.listen(listener);
   }
+  /** What the printer at the parallel port gets. */
+  onParallel(listener: (bytes: Uint8Array) => void): () => void {
+    return this.#parts.pc.machine.gate.tap((kind, _port, bytes) => {
+      if (kind === 'parallel') listener(bytes);
+    });
+  }
 
   /** Adds a listener. */
   on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): this {
@@ -163,6 +193,22 @@ export class GuestMachine {
   /** E.g. `ctrl-alt-delete`, `f10`. */
   pressKeys(combination: string): void {
     this.#parts.session.send('key', scanCodesForKeys(combination));
+  }
+  /**
+   * Moves the mouse: counts to the right and downwards, steps of the wheel towards the user. Buttons stay as they are
+   * unless given. Throws USAGE for what no mouse can do at once.
+   */
+  moveMouse(dx: number, dy: number, options: MouseOptions = {}): void {
+    const { wheel = 0, buttons } = options;
+    checkRange('dx', dx, MOST_COUNTS);
+    checkRange('dy', dy, MOST_COUNTS);
+    checkRange('wheel', wheel, MOST_WHEEL_STEPS);
+    if (buttons !== undefined) {
+      this.#buttons = buttons.reduce((bits, name) => bits | MOUSE_BUTTONS[name], 0);
+    }
+    // The mouse itself counts upwards. Not -dy, which may be -0.
+    const input = { dx, dy: 0 - dy, wheel, buttons: this.#buttons };
+    this.#parts.session.send('mouse', encodeMouseInput(input));
   }
   reset(): void {
     this.#parts.session.send('reset', new Uint8Array(0));

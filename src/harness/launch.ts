@@ -3,7 +3,13 @@ import { toHex } from '../base/hash.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import type { ImageReference, ParentReference } from '../log/meta.js';
 import type { MachineConfig } from '../machine/config.js';
-import { DEFAULT_MEMORY_BYTES, DEFAULT_NS_PER_TICK, parseMemorySize } from '../machine/config.js';
+import {
+  DEFAULT_MEMORY_BYTES,
+  DEFAULT_NS_PER_TICK,
+  DEFAULT_SERIAL_PORTS,
+  MAX_SERIAL_PORTS,
+  parseMemorySize,
+} from '../machine/config.js';
 import type { Pc } from '../machine/pc.js';
 import type { NetworkCardConfig } from '../machine/network-cards.js';
 import { createPc } from '../machine/pc.js';
@@ -76,6 +82,8 @@ export interface MachineOptions extends LiveOptions {
   readonly bios?: string | Uint8Array;
   /** Video BIOS for it, in the video card's expansion ROM; a `vgabios-stdvga.bin` beside the BIOS is found by itself. */
   readonly videoBios?: string | Uint8Array;
+  /** Serial ports, COM1 first; 0 to 4, 2 unless given. */
+  readonly serialPorts?: number;
   /** Start of the real-time clock, seconds since 1970; the present time unless given. */
   readonly epoch?: number;
   readonly nsPerTick?: number;
@@ -144,7 +152,8 @@ function boot(parts: BootParts): GuestMachine {
     memoryBytes,
     nsPerTick: wholeNumber('nsPerTick', options.nsPerTick ?? DEFAULT_NS_PER_TICK, 1, MAX_NS_PER_TICK),
     epochSeconds: wholeNumber('epoch', options.epoch ?? Math.floor(services.nowMs() / 1000), 0, MAX_EPOCH_SECONDS),
-    serialPorts: 2,
+    serialPorts: wholeNumber('serialPorts', options.serialPorts ?? DEFAULT_SERIAL_PORTS, 0, MAX_SERIAL_PORTS),
+    parallelPorts: 1,
     firmware: firmware.kind,
     hasVideoRom: firmware.videoRom !== null,
     romSha256: toHex(services.hashing.sha256(firmware.rom)),

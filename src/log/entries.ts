@@ -50,7 +50,8 @@ export type EntryOf<N extends EntryName> = Extract<LogEntry, { entry: N }>;
 const INPUT_KINDS: Record<InputKind, string> = {
   serial: 'u8 port index, then bytes received',
   key: 'keyboard bytes',
-  mouse: 'mouse bytes',
+  mouse:
+    'i16 counts to the right, i16 counts upwards, i8 wheel steps towards the user, u8 buttons: 1 left, 2 right, 4 middle',
   frame: 'u8 interface, then a network frame',
   media: 'u8 drive, then the new medium or nothing',
   reset: 'host reset',

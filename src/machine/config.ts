@@ -15,8 +15,10 @@ export interface MachineConfig {
   readonly nsPerTick: number;
   /** Start of the real-time clock, seconds since 1970 UTC. */
   readonly epochSeconds: number;
-  /** UARTs present: COM1 first, 0 to 2. */
+  /** UARTs present: COM1 first, 0 to MAX_SERIAL_PORTS. */
   readonly serialPorts: number;
+  /** Parallel ports present: 0 or LPT1. */
+  readonly parallelPorts: number;
   /** The boot ROM of this program, or a BIOS from a file that finds and sets up everything itself. */
   readonly firmware: 'builtin' | 'bios';
   /** The video card has an expansion ROM. */
@@ -34,6 +36,8 @@ export interface MachineConfig {
 export const DEFAULT_MEMORY_BYTES = 128 * MIB;
 export const DEFAULT_NS_PER_TICK = 4;
 const MIN_MEMORY_BYTES = 2 * MIB;
+export const DEFAULT_SERIAL_PORTS = 2;
+export const MAX_SERIAL_PORTS = 4;
 
 /** Parses QEMU's notation: `128`, `128M`, `1G`, `65536K`. A bare number counts MiB. */
 export function parseMemorySize(text: string): number {
@@ -67,7 +71,8 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     memoryBytes,
     nsPerTick: number('nsPerTick', 1, 1024),
     epochSeconds: number('epochSeconds', 0, 253_402_300_799),
-    serialPorts: number('serialPorts', 0, 2),
+    serialPorts: number('serialPorts', 0, MAX_SERIAL_PORTS),
+    parallelPorts: value.parallelPorts === undefined ? 0 : number('parallelPorts', 0, 1),
     firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
     hasVideoRom: value.hasVideoRom === true,
     romSha256: rom,

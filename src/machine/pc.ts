@@ -17,9 +17,11 @@ import { decodeMediaChange } from '../devices/disk/medium.js';
 import { Cmos } from '../devices/cmos.js';
 import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
+import { FDC_PORT_COUNT, Fdc } from '../devices/fdc.js';
 import { FW_CFG_PORT_COUNT, FwCfg } from '../devices/fw-cfg.js';
 import { I8042 } from '../devices/i8042.js';
 import { Ns16550 } from '../devices/ns16550.js';
+import { PARALLEL_PORT_COUNT, Parallel } from '../devices/parallel.js';
 import { COMMAND_PORTS, CONTROL_PORTS } from '../devices/ide/ide-channel.js';
 import { Piix3Ide } from '../devices/ide/piix3-ide.js';
 import { I440Fx } from '../devices/pci/i440fx.js';
@@ -28,6 +30,7 @@ import { Piix3 } from '../devices/pci/piix3.js';
 import { Piix4Pm } from '../devices/pci/piix4-pm.js';
 import { Pic } from '../devices/pic.js';
 import { Pit } from '../devices/pit.js';
+import { decodeMouseInput } from '../devices/ps2-mouse.js';
 import { Port92 } from '../devices/port92.js';
 import { POWER_PORT_COUNT, Power } from '../devices/power.js';
 import { DISPI_PORT_COUNT, VGA_PORT_COUNT, Vga } from '../devices/vga/vga.js';
@@ -48,7 +51,10 @@ const CASCADE_IRQ = 2;
 export const SERIAL_PORTS = [
   { base: 0x3f8, irq: 4 },
   { base: 0x2f8, irq: 3 },
+  { base: 0x3e8, irq: 4 },
+  { base: 0x2e8, irq: 3 },
 ] as const;
+export const PARALLEL_PORTS = [{ base: 0x378, irq: 7 }] as const;
 const BOOT_DISK_BASE = 0x5260;
 /** Command and control blocks of the ATA channels. */
 const ATA_PORTS = [
@@ -166,13 +172,19 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     return uart;
   });
   gate.receive('serial', (payload) => uarts[payload[0]]?.receive(payload.subarray(1)));
+  for (const [i, { base, irq }] of PARALLEL_PORTS.slice(0, config.parallelPorts).entries()) {
+    const onByte = (byte: number): void => gate.output('parallel', i, Uint8Array.of(byte));
+    const parallel = add(new Parallel(`parallel${i}`, { clock, timers, irq: isaLine(irq), onByte }));
+    ports.map(`parallel${i}`, base, PARALLEL_PORT_COUNT, parallel.ports);
+  }
   const keyboard = add(new I8042('i8042', { clock, timers, irq1: isaLine(1), irq12: isaLine(12), onA20, onReset }));
   ports.map('i8042', 0x60, 1, keyboard.dataPorts);
   ports.map('i8042', 0x64, 1, keyboard.commandPorts);
   gate.receive('key', (payload) => keyboard.keyBytes(payload));
+  gate.receive('mouse', (payload) => keyboard.mouseMove(decodeMouseInput(payload)));
   const port92 = add(new Port92('port92', { onA20, onReset }));
   ports.map('port92', 0x92, 1, port92.ports);
-  const dma = add(new Dma('dma'));
+  const dma = add(new Dma('dma', cpu.physical.dma));
   ports.map('dma', 0x00, 16, dma.lowPorts);
   ports.map('dma', 0xc0, 32, dma.highPorts);
   ports.map('dma', 0x80, 16, dma.pagePorts);
@@ -233,6 +245,11 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     const present = config.drives[drive];
     if (present !== undefined && present.kind !== 'disk') disks.get(present.id)!.insert(medium);
   });
+
+  const diskette = (id: DriveId): Disk | null => disks.get(id) ?? null;
+  const fdc = add(new Fdc('fdc', { clock, timers, dma, irq: isaLine(6), drives: [diskette('fda'), diskette('fdb')] }));
+  ports.map('fdc', 0x3f0, FDC_PORT_COUNT, fdc.ports);
+  ports.map('fdc', 0x3f7, 1, fdc.directionPorts);
 
   const caller = new PortCaller(cpu);
   const backdoor = add(

@@ -48,12 +48,19 @@ async function record(system: System, packages: Packages, outDir: string): Promi
   const machine = await Machine.create({ pacing: false, ...options, outDir, digestTicks: DIGEST_TICKS });
   const nsPerTick = options.nsPerTick ?? 4;
   const last = (system.seconds * 1e9) / nsPerTick;
+  let file = '';
+  machine.on('recording', (event) => {
+    if (event.state === 'stopped') file = event.file;
+  });
   try {
     await machine.startRecording({ name: 'system' });
     while (!system.isUp(machine)) {
       if (machine.tick >= last) throw new Error(`not up after ${system.seconds} s: ${lastLine(machine)}`);
       const stop = await machine.run({ until: { ticks: machine.tick + LOOK_TICKS } });
-      if (stop.kind !== 'matched' && !system.isUp(machine)) throw new Error(`ended: ${JSON.stringify(stop)}`);
+      if (stop.kind === 'matched') continue;
+      if (!system.isUp(machine)) throw new Error(`ended: ${JSON.stringify(stop)}`);
+      // What it was to show ends the machine, and the recording with it.
+      return { file, ticks: machine.tick };
     }
     await machine.mark(UP);
     await machine.run({ until: { ticks: machine.tick + LIVE_TICKS } });
@@ -89,7 +96,8 @@ async function followInSlices(file: string, sliceTicks: number): Promise<void> {
 async function goLive(file: string, outDir: string): Promise<void> {
   const recording = await Recording.open(file);
   const replay = await recording.replay();
-  await replay.run({ until: { mark: UP } });
+  const isMarked = recording.marks.some(({ label }) => label === UP);
+  await replay.run({ until: isMarked ? { mark: UP } : { ticks: Math.floor(replay.endTick / 2) } });
   const images = recording.meta.images.filter(({ role }) => role !== 'kernel' && role !== 'initrd');
   const machine = await replay.goLive({ outDir, pacing: false, ...liveImages(images.map(({ role }) => role)) });
   await machine.run({ until: { ticks: machine.tick + LIVE_TICKS } });

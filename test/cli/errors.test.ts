@@ -26,7 +26,7 @@ describe('a wrong command line', () => {
     ['nothing to boot', ['run'], 'there is nothing to boot (give an IMAGE, a drive such as --hda, --kernel or --bios)'],
     ['an initrd without a kernel', ['run', 'image', '-initrd', 'x'], '--initrd needs a kernel'],
     ['a format that does not exist', ['export', GOLDEN, '--as', 'pdf'], '"pdf" is not a value that --as takes'],
-    ['no format', ['export', GOLDEN], '--as is missing (one of trace, junit, serial, pcapng, json)'],
+    ['no format', ['export', GOLDEN], '--as is missing (one of trace, junit, serial, pcapng, overlay, json)'],
     ['a serial port that does not exist', ['run', 'x', '-serial', 'tcp:1'], 'stdio, file:NAME or none'],
     ['a display that does not exist', ['run', 'x', '-display', 'gtk'], 'text or none'],
     ['an icount beyond 10', ['run', 'x', '-icount', 'shift=11'], 'N from 0 to 10'],

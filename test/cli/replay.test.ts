@@ -36,6 +36,9 @@ class FakeReplay implements FollowedReplay {
     options.onProgress?.(21, 100);
     return this.result;
   }
+  screenshot(): Uint8Array {
+    return Uint8Array.of(0x89);
+  }
   screenText(): string {
     return 'screen';
   }

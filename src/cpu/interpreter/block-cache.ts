@@ -4,14 +4,13 @@ import type { Decoded, DecodeOutcome, Decoder } from '../decode/decoder.js';
 import { MAX_INSTRUCTION_BYTES } from '../decode/decoder.js';
 import { LAYOUT, PAGE_FLAG } from '../memory/layout.js';
 import type { PhysicalMemory } from '../memory/physical.js';
+import { bytesInFirst, hasBytes, NO_PAGE, type Block } from './block.js';
 import { fixedSlot } from './record-context.js';
 import { lookupSlotOf, MODE } from './main-loop.js';
 import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
 
 const PAGE = 4096;
 const MAX_BLOCK_INSTRUCTIONS = 64;
-/** The block lies in one page. */
-const NO_PAGE = -2;
 /** Code is looked for by lines of 64 bytes: see LAYOUT.codeLines. */
 const LINE_SHIFT = 6;
 /** Records a block can need: profile, straddle check, instructions, end. */
@@ -45,31 +44,6 @@ export interface BlockCacheOptions {
   readonly onDropped: (block: Block) => void;
   /** All records are gone, and their place is used again. */
   readonly onCleared: () => void;
-}
-
-export interface Block {
-  readonly key: number;
-  readonly physical: number;
-  readonly firstRecord: number;
-  readonly recordCount: number;
-  readonly byteLength: number;
-  /** Physical pages its bytes come from: one or two. */
-  readonly pages: readonly number[];
-  /** Engine address of the second page's first byte, or NO_PAGE. */
-  readonly secondHost: number;
-}
-
-/** Bytes that lie in the first of its pages. */
-function bytesInFirst({ physical, byteLength }: Block): number {
-  return Math.min(byteLength, PAGE - (physical & (PAGE - 1)));
-}
-
-/** True when one of a block's bytes lies in a physical range, counted from the start of RAM. */
-function hasBytes(block: Block, start: number, end: number): boolean {
-  const inFirst = bytesInFirst(block);
-  if (block.physical < end && start < block.physical + inFirst) return true;
-  const second = block.secondHost - LAYOUT.ram;
-  return block.secondHost !== NO_PAGE && second < end && start < second + block.byteLength - inFirst;
 }
 
 /** What a block is decoded from. */

@@ -1,7 +1,8 @@
 import { MIB } from '../../base/units.js';
 import { STATE } from '../../isa/cpu-state.js';
 import type { Tier } from '../cpu-options.js';
-import type { Block, BlockCache } from '../interpreter/block-cache.js';
+import type { Block } from '../interpreter/block.js';
+import type { BlockCache } from '../interpreter/block-cache.js';
 import { REGION_SLOTS } from '../interpreter/handlers.js';
 import { RECORD, SPECIAL } from '../interpreter/record.js';
 import { TLB_BIAS, TLB_FAST } from '../memory/layout.js';

@@ -9,7 +9,6 @@
  */
 import type { PortHandler, Width } from '../../core/bus.js';
 import type { Device } from '../../core/device.js';
-import { bool, fixedBytes, u16, u32, u8, type StateSchema } from '../../core/state.js';
 import { PciConfigSpace, type PciFunction } from '../pci/config-space.js';
 import {
   hashSent,
@@ -24,6 +23,22 @@ import {
   type NetworkCard,
   type NetworkCardOptions,
 } from './network-card.js';
+import {
+  CR,
+  RD_READ,
+  RD_WRITE,
+  RD_SEND,
+  RD_ABORT,
+  ISR,
+  RCR,
+  RSR_PRX,
+  RSR_PHY,
+  TSR_PTX,
+  NE2000_SCHEMA,
+  powerOn,
+  readPage2,
+  type Ne2000State,
+} from './ne2000-registers.js';
 
 const BAR_BYTES = 256;
 /** The station address's ROM lies at 0, packet memory from 4000h to C000h. */
@@ -35,103 +50,16 @@ const DATA = 0x10;
 const RESET = 0x18;
 const RESET_END = 0x20;
 
-const CR = { STP: 0x01, STA: 0x02, TXP: 0x04, RD: 0x38, PAGE: 0xc0 } as const;
-const RD_READ = 0x08;
-const RD_WRITE = 0x10;
-const RD_SEND = 0x18;
-const RD_ABORT = 0x20;
-const ISR = { PRX: 0x01, PTX: 0x02, RXE: 0x04, TXE: 0x08, OVW: 0x10, CNT: 0x20, RDC: 0x40, RST: 0x80 } as const;
-const RCR = { SEP: 0x01, AR: 0x02, AB: 0x04, AM: 0x08, PRO: 0x10, MON: 0x20 } as const;
-const RSR_PRX = 0x01;
-const RSR_PHY = 0x20;
-const TSR_PTX = 0x01;
 /** TCR bits 1-2: loop back. */
 const TCR_LOOPBACK = 0x06;
 const DCR_WTS = 0x01;
 const CRC_BYTES = 4;
 const HEADER_BYTES = 4;
 
-export interface Ne2000State {
-  config: Uint8Array;
-  command: number;
-  pstart: number;
-  pstop: number;
-  bnry: number;
-  curr: number;
-  tpsr: number;
-  tbcr: number;
-  isr: number;
-  imr: number;
-  rsar: number;
-  rbcr: number;
-  rcr: number;
-  tcr: number;
-  dcr: number;
-  tsr: number;
-  rsr: number;
-  /** Missed frames, cleared by reading. */
-  missed: number;
-  par: Uint8Array;
-  mar: Uint8Array;
-  /** MEMORY_START to MEMORY_END. */
-  memory: Uint8Array;
-  /** The chip is reset until the first command. */
-  stopped: boolean;
-  /** Of all frames sent. */
-  sentHash: number;
-}
-
-function powerOn() {
-  return {
-    command: CR.STP | RD_ABORT,
-    pstart: 0,
-    pstop: 0,
-    bnry: 0,
-    curr: 0,
-    tpsr: 0,
-    tbcr: 0,
-    isr: ISR.RST,
-    imr: 0,
-    rsar: 0,
-    rbcr: 0,
-    rcr: 0,
-    tcr: 0,
-    dcr: 0,
-    tsr: 0,
-    rsr: 0,
-    missed: 0,
-    stopped: true,
-  };
-}
-
 export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
   readonly kind = 'rtl8029';
   readonly version = 1;
-  readonly schema: StateSchema<Ne2000State> = {
-    config: fixedBytes,
-    command: u8,
-    pstart: u8,
-    pstop: u8,
-    bnry: u8,
-    curr: u8,
-    tpsr: u8,
-    tbcr: u16,
-    isr: u8,
-    imr: u8,
-    rsar: u16,
-    rbcr: u16,
-    rcr: u8,
-    tcr: u8,
-    dcr: u8,
-    tsr: u8,
-    rsr: u8,
-    missed: u8,
-    par: fixedBytes,
-    mar: fixedBytes,
-    memory: fixedBytes,
-    stopped: bool,
-    sentHash: u32,
-  };
+  readonly schema = NE2000_SCHEMA;
   readonly state: Ne2000State;
   readonly config: PciConfigSpace;
   readonly #options: NetworkCardOptions;
@@ -220,7 +148,7 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
         if (offset < 7) return state.par[offset - 1];
         return offset === 7 ? state.curr : state.mar[offset - 8];
       case 2:
-        return this.#readPage2(offset);
+        return readPage2(state, offset);
       default:
         // RTL8029: 9346CR, CONFIG0 to CONFIG3 (bit 6 of the last: full duplex).
         return offset === 6 ? 0x40 : 0;
@@ -244,11 +172,10 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
         return state.rsar & 0xff;
       case 9:
         return state.rsar >> 8;
-      // The RTL8029 tells its name where the DP8390 has nothing.
       case 10:
-        return 0x50;
       case 11:
-        return 0x43;
+        // The RTL8029 tells its name where the DP8390 has nothing.
+        return offset === 10 ? 0x50 : 0x43;
       case 12:
         return state.rsr;
       case 15: {
@@ -259,20 +186,6 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
       default:
         return 0;
     }
-  }
-
-  #readPage2(offset: number): number {
-    const { state } = this;
-    const values: Readonly<Record<number, number>> = {
-      1: state.pstart,
-      2: state.pstop,
-      4: state.tpsr,
-      12: state.rcr | 0xc0,
-      13: state.tcr | 0xe0,
-      14: state.dcr | 0x80,
-      15: state.imr | 0x80,
-    };
-    return values[offset] ?? 0;
   }
 
   #writeByte(offset: number, value: number): void {

@@ -152,8 +152,8 @@ deviceConformance('8042', {
   },
   stimuli: [
     (_, i8042) => i8042.keyBytes(scanCodesForText('Ver\n')),
-    (_, i8042) => i8042.mouseMove(300, -5, 1, 1),
-    (_, i8042) => i8042.mouseMove(0, 0, -1, 0),
+    (_, i8042) => i8042.mouseMove({ dx: 300, dy: -5, wheel: 1, buttons: 1 }),
+    (_, i8042) => i8042.mouseMove({ dx: 0, dy: 0, wheel: -1, buttons: 0 }),
     (bench) => bench.read(0x60),
     (bench) => bench.advanceNs(400_000),
   ],
@@ -215,7 +215,7 @@ deviceConformance('VGA', {
 
 deviceConformance('8237A pair', {
   make: (bench) => {
-    const dma = new Dma('dma');
+    const dma = new Dma('dma', { read: (_, count) => new Uint8Array(count), write: () => {} });
     bench.map(0x00, 16, dma.lowPorts);
     bench.map(0x80, 16, dma.pagePorts);
     bench.map(0xc0, 32, dma.highPorts);

@@ -7,7 +7,7 @@ describe('8237A pair', () => {
   let dma: Dma;
   beforeEach(() => {
     bench = new Bench();
-    dma = new Dma('dma');
+    dma = new Dma('dma', { read: (_, count) => new Uint8Array(count), write: () => {} });
     bench.map(0x00, 16, dma.lowPorts);
     bench.map(0x80, 16, dma.pagePorts);
     bench.map(0xc0, 32, dma.highPorts);

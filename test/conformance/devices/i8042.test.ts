@@ -225,20 +225,20 @@ describe('8042', () => {
     });
 
     it('reports movement only after it was enabled', () => {
-      i8042.mouseMove(1, 1, 0, 0);
+      i8042.mouseMove({ dx: 1, dy: 1, wheel: 0, buttons: 0 });
       expect(drain()).toBe('');
       expect(mouse(0xf6, 0xf4)).toBe('fa! fa!');
-      i8042.mouseMove(5, -3, 0, 1);
+      i8042.mouseMove({ dx: 5, dy: -3, wheel: 0, buttons: 1 });
       expect(drain()).toBe('29! 05! fd!');
-      i8042.mouseMove(0, 0, 0, 0);
+      i8042.mouseMove({ dx: 0, dy: 0, wheel: 0, buttons: 0 });
       expect(drain()).toBe('08! 00! 00!');
-      i8042.mouseMove(0, 0, 0, 0);
+      i8042.mouseMove({ dx: 0, dy: 0, wheel: 0, buttons: 0 });
       expect(drain()).toBe('');
     });
 
     it('splits a long way into several packets', () => {
       mouse(0xf4);
-      i8042.mouseMove(300, 0, 0, 4);
+      i8042.mouseMove({ dx: 300, dy: 0, wheel: 0, buttons: 4 });
       expect(drain()).toBe('0c! ff! 00! 0c! 2d! 00!');
     });
 
@@ -246,14 +246,14 @@ describe('8042', () => {
       mouse(0xf3, 200, 0xf3, 100, 0xf3, 80);
       expect(mouse(0xf2)).toBe('fa! 03!');
       mouse(0xf4);
-      i8042.mouseMove(1, 0, -1, 0);
+      i8042.mouseMove({ dx: 1, dy: 0, wheel: -1, buttons: 0 });
       expect(drain()).toBe('08! 01! 00! ff!');
       expect(mouse(0xff)).toBe('fa! aa! 00!');
     });
 
     it('sends packets on demand in remote mode', () => {
       mouse(0xf4, 0xf0);
-      i8042.mouseMove(2, 3, 0, 0);
+      i8042.mouseMove({ dx: 2, dy: 3, wheel: 0, buttons: 0 });
       expect(drain()).toBe('');
       expect(mouse(0xeb)).toBe('fa! 08! 02! 03!');
     });
