@@ -11,17 +11,22 @@ const GRANULARITY = 0x8000;
 const UNUSABLE = 0x1_0000;
 
 /**
- * quickLoadSegment(segment, selector): the usual loads of data segment registers in protected mode, as
+ * quickLoadSegment(segment, selector): the usual loads of data segment registers in real and protected mode, as
  * loadSegmentRegister() in cpu/system does them. 1 when it is done; 0, with nothing done, for everything else: faults,
- * real and V86 mode, local descriptors, code segments, descriptors not yet accessed or not in the TLB, SS, and a DS or ES
+ * V86 mode, local descriptors, code segments, descriptors not yet accessed or not in the TLB, SS, and a DS or ES
  * that becomes another one, because that may change what the fast paths assume.
  */
 export const quickLoadSegment = routine('quickLoadSegment', ['i32', 'i32'], 'i32', (b, segment, selector) => {
   const no = i32.const(0);
-  const isProtected = i32.and(i32.and(i32.load(STATE.cr0), 1), i32.eqz(i32.and(i32.load(STATE.eflagsRest), FLAG.VM)));
-  b.if(i32.eqz(isProtected), () => b.return(no));
   b.if(i32.or(i32.eq(segment, SS), i32.eq(segment, CS)), () => b.return(no));
   const at = b.let(i32.shl(segment, 2));
+  // Real mode leaves limit and rights alone, and fast paths for flat segments have no part in it.
+  b.if(i32.eqz(i32.and(i32.load(STATE.cr0), 1)), () => {
+    b.store(at, selector, STATE.segSelector);
+    b.store(at, i32.shl(selector, 4), STATE.segBase);
+    b.return(i32.const(1));
+  });
+  b.if(i32.and(i32.load(STATE.eflagsRest), FLAG.VM), () => b.return(no));
   const isFree = b.let(i32.ge_u(segment, FS));
   b.if(i32.eqz(i32.and(selector, 0xfffc)), () => {
     b.if(i32.eqz(isFree), () => b.return(no));
