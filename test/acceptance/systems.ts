@@ -1,5 +1,6 @@
 /**
- * Real systems on the machine: `npm run systems [-- --only text] [--cache folder] [--boot-sectors folder] [--library FILE]`.
+ * Real systems on the machine: `npm run systems [-- --only text] [--cache folder] [--boot-sectors folder]
+ * [--freedos IMAGE] [--library FILE]`.
  * Each is booted, recorded from its first instruction until it is up, verified on all engines and on the interpreter
  * alone, followed in slices of 7 and 1000 ticks over its first ticks, and taken over live where it was up. Packages are
  * fetched with apt-get into the cache; a system whose package cannot be had is skipped, with the reason. Writes a line per
@@ -11,7 +12,7 @@ import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type * as Library from '../../src/index.js';
-import { bootSectors, SYSTEMS, type System } from './systems/catalogue.js';
+import { bootSectors, freeDos, SYSTEMS, type System } from './systems/catalogue.js';
 import { Packages, Skipped } from './systems/packages.js';
 
 const { values } = parseArgs({
@@ -19,6 +20,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     cache: { type: 'string', default: join(tmpdir(), 'guestreel-systems') },
     'boot-sectors': { type: 'string' },
+    freedos: { type: 'string' },
     library: { type: 'string' },
     markdown: { type: 'string' },
   },
@@ -54,7 +56,9 @@ async function record(system: System, packages: Packages, outDir: string): Promi
   });
   try {
     await machine.startRecording({ name: 'system' });
+    const keys = [...(system.keys ?? [])];
     while (!system.isUp(machine)) {
+      if (keys[0]?.at.test(machine.screenText()) === true) machine.typeKeys(keys.shift()!.text);
       if (machine.tick >= last) throw new Error(`not up after ${system.seconds} s: ${lastLine(machine)}`);
       const stop = await machine.run({ until: { ticks: machine.tick + LOOK_TICKS } });
       if (stop.kind === 'matched') continue;
@@ -140,7 +144,9 @@ async function attempt(system: System, packages: Packages): Promise<Result> {
 const packages = new Packages(resolve(values.cache));
 const sectors = values['boot-sectors'] === undefined ? [] : bootSectors(resolve(values['boot-sectors']));
 const results: Result[] = [];
-for (const system of [...SYSTEMS, ...sectors]) {
+const { freedos } = values;
+const dos = freedos === undefined ? [] : [freeDos(resolve(freedos), false), freeDos(resolve(freedos), true)];
+for (const system of [...SYSTEMS, ...dos, ...sectors]) {
   if (values.only !== undefined && !system.name.includes(values.only)) continue;
   const result = await attempt(system, packages);
   results.push(result);

@@ -102,7 +102,7 @@ function installer(packages: Packages): { kernel: string; initrd: string } {
 
 /** More than a few colours: a picture, and no empty screen. */
 function isPicture(machine: Machine): boolean {
-  return machine.screenText() === '' && machine.screenshot().length > 8000;
+  return machine.screenText() === '' && machine.screenshot().length > 3000;
 }
 
 const ipxe = (model: string): System => ({
@@ -185,14 +185,31 @@ export const SYSTEMS: readonly System[] = [
   },
 ];
 
-/** Boot-sector programs in a folder: every `*.img` or `*.bin` that ends a sector with 55h AAh. */
+/** Boot-sector programs in a folder, `*.img`: up when they have painted something. */
 export function bootSectors(folder: string): System[] {
-  const files = readdirSync(folder).filter((file) => /\.(img|bin)$/.test(file));
+  const files = readdirSync(folder).filter((file) => file.endsWith('.img'));
   return files.sort().map((file) => ({
     name: `boot sector ${file}`,
     source: file,
-    options: () => ({ fda: join(folder, file) }),
-    seconds: 4,
-    isUp: (machine) => machine.tick >= 3 * 250_000_000,
+    // They were written for the clock of older PCs.
+    options: (packages) => ({ bios: seaBios(packages), fda: join(folder, file), nsPerTick: 32 }),
+    seconds: 10,
+    isUp: (machine) => machine.tick >= 100_000_000 && (machine.screenText().trim() !== '' || isPicture(machine)),
   }));
+}
+
+/** A FreeDOS diskette that comes to its prompt, where `dir` and a copy are typed. */
+export function freeDos(image: string, hasSeaBios: boolean): System {
+  return {
+    name: `FreeDOS from diskette${hasSeaBios ? ' under SeaBIOS' : ''}`,
+    source: image,
+    options: (packages) => ({ fda: image, ...(hasSeaBios ? { bios: seaBios(packages) } : {}) }),
+    seconds: 60,
+    keys: [
+      { at: /^A:\\> *$/m, text: 'dir\n' },
+      { at: /file\(s\)[^]*A:\\> *$/m, text: 'copy command.com new.com\n' },
+      { at: /1 file\(s\) copied|copied[^]*A:\\> *$|new\.com[^]*A:\\> *$/im, text: 'dir new.com\n' },
+    ],
+    isUp: screen(/NEW +COM +66/i),
+  };
 }
