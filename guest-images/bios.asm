@@ -104,6 +104,64 @@ check_memory:
         CHECK   'A20 status', e
         ret
 
+; Pixels and characters in a mode of each kind.
+check_graphics:
+        mov     si, .modes
+.mode:
+        lodsb
+        cmp     al, 0xFF
+        je      .over
+        mov     ah, 0
+        int     0x10
+        mov     ah, 0x0F
+        int     0x10
+        cmp     al, [si-1]
+        CHECK   'graphics mode', e
+        mov     ax, 0x0C01
+        mov     cx, 33
+        mov     dx, 77
+        int     0x10
+        mov     ax, 0x0D00
+        int     0x10
+        cmp     al, 1
+        CHECK   'pixel', e
+        mov     ax, 0x0D00
+        inc     cx
+        int     0x10
+        cmp     al, 0
+        CHECK   'pixel beside it', e
+        ; a full block in the first cell, scrolled away
+        mov     ah, 0x02
+        xor     bh, bh
+        xor     dx, dx
+        int     0x10
+        mov     ax, 0x0E00 + 0xDB
+        mov     bx, 0x0001
+        int     0x10
+        mov     ax, 0x0D00
+        mov     cx, 3
+        mov     dx, 3
+        int     0x10
+        cmp     al, 1
+        CHECK   'character', e
+        mov     ax, 0x0601
+        xor     bx, bx
+        xor     cx, cx
+        mov     dx, 0x1827
+        int     0x10
+        mov     ax, 0x0D00
+        mov     cx, 3
+        mov     dx, 3
+        int     0x10
+        cmp     al, 0
+        CHECK   'scrolled', e
+        jmp     .mode
+.over:
+        mov     ax, 0x0003
+        int     0x10
+        ret
+.modes: db      0x04, 0x06, 0x0D, 0x0E, 0x10, 0x12, 0x13, 0xFF
+
 check_video:
         mov     ax, 0x0003
         int     0x10
@@ -234,7 +292,39 @@ check_time:
         CHECK   'century', e
         mov     ax, 0xB101
         int     0x1A
-        CHECK   'no PCI', c
+        CHECK   'PCI BIOS', nc
+        cmp     edx, 'PCI '
+        CHECK   'PCI signature', e
+        mov     ax, 0xB102
+        mov     cx, 0x1237
+        mov     dx, 0x8086
+        xor     si, si
+        int     0x1A
+        CHECK   'PCI host bridge', nc
+        test    bx, bx
+        CHECK   'PCI place of the host bridge', z
+        mov     ax, 0xB103
+        mov     ecx, 0x030000
+        xor     si, si
+        int     0x1A
+        CHECK   'PCI display', nc
+        mov     ax, 0xB109
+        xor     di, di
+        int     0x1A
+        cmp     cx, 0x1234
+        CHECK   'PCI configuration word', e
+        mov     ax, 0xB10A
+        mov     di, 2
+        int     0x1A
+        CHECK   'PCI dword that is not aligned', c
+        mov     ax, 0xB103
+        mov     ecx, 0x0C0300
+        xor     si, si
+        int     0x1A
+        CHECK   'no USB', c
+        cmp     ah, 0x86
+        CHECK   'PCI not found', e
+        call    check_graphics
         ; 120 ms are two or three ticks
         mov     ah, 0x00
         int     0x1A

@@ -1,9 +1,9 @@
 ; guestreel's boot ROM: power-on and the BIOS services of a PC, 64 KiB at F0000h and at the top of 4 GiB.
 ;
 ; Interfaces: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference (1991); E820h, E801h: ACPI specification 6.4, section 15.
-; The disk services read and write the boot disk (disk-port.inc), the ones of the screen know text modes only.
+; The disk services read and write the boot disk (disk-port.inc), the ones of the screen know the VGA's modes.
 ; PCI BIOS: PCI BIOS Specification 2.1; booting from CDs: El Torito 1.0.
-; NOT implemented: graphics modes and fonts, INT 15h C2h (mouse), APM, keyboard LEDs and the Pause key, expansion ROMs.
+; NOT implemented: VESA modes, fonts of programs, INT 15h C2h (mouse), APM, keyboard LEDs and the Pause key, expansion ROMs.
 
         bits    16
         cpu     686
@@ -14,6 +14,8 @@
 %include "boot-rom/boot.inc"
 %include "boot-rom/panic.inc"
 %include "boot-rom/video.inc"
+%include "boot-rom/graphics.inc"
+%include "boot-rom/graphics-modes.inc"
 %include "boot-rom/keyboard.inc"
 %include "boot-rom/disk.inc"
 %include "boot-rom/disk-port.inc"
@@ -23,8 +25,12 @@
 %include "boot-rom/clock.inc"
 %include "boot-rom/pci.inc"
 
-blank_font:
-        times   4096 db 0               ; the picture's font is not the guest's
+font_8x16:
+        incbin  "fonts/cp437-8x16.bin"
+font_8x14:
+        incbin  "fonts/cp437-8x14.bin"
+font_8x8:
+        incbin  "fonts/cp437-8x8.bin"
 
 ; ---- the addresses of the PC's own ROM: programs jump to some of them ---------------------------------------------
 
@@ -72,7 +78,7 @@ video_parameters:                       ; INT 1Dh: 6845 registers for 40 and 80 
         AT      0xF859
         jmp     int15
         AT      0xFA6E                  ; 8x8 font of characters 00h-7Fh
-        times   1024 db 0
+        incbin  "fonts/cp437-8x8.bin", 0, 1024
         AT      0xFE6E
         jmp     int1a
         AT      0xFEA5

@@ -102,7 +102,7 @@ function installer(packages: Packages): { kernel: string; initrd: string } {
 
 /** More than a few colours: a picture, and no empty screen. */
 function isPicture(machine: Machine): boolean {
-  return machine.screenText() === '' && machine.screenshot().length > 3000;
+  return machine.screenText() === '' && machine.screenshot().length > 1200;
 }
 
 const ipxe = (model: string): System => ({
