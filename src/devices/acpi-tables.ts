@@ -8,6 +8,7 @@ import { utf8Encode } from '../base/platform.js';
 import {
   addressResource,
   device,
+  dmaResource,
   eisaId,
   integer,
   ioResource,
@@ -36,6 +37,10 @@ export interface AcpiOptions {
   readonly timerBits?: 24 | 32;
   /** Serial ports to announce, COM1 first. */
   readonly serialPorts?: readonly { readonly base: number; readonly irq: number }[];
+  /** Parallel ports that are there, the first is LPT1. */
+  readonly parallelPorts?: readonly { readonly base: number; readonly irq: number }[];
+  /** There is a floppy disk controller at its usual place. */
+  readonly floppy?: boolean;
   /** The PCI host bridge, if there is one. */
   readonly pci?: AcpiPci;
   /** Announce the PS/2 controller; true if left out. */
@@ -215,6 +220,13 @@ function dsdt(options: AcpiOptions): Uint8Array {
   (options.serialPorts ?? []).forEach(({ base, irq }, n) => {
     devices.push(pnpDevice(`COM${n + 1}`, 'PNP0501', [ioResource(base, 8), irqResource(irq)], n + 1));
   });
+  (options.parallelPorts ?? []).forEach(({ base, irq }, n) => {
+    devices.push(pnpDevice(`LPT${n + 1}`, 'PNP0400', [ioResource(base, 8), irqResource(irq)], n + 1));
+  });
+  if (options.floppy === true) {
+    const resources = [ioResource(0x3f0, 6), ioResource(0x3f7, 1), irqResource(6), dmaResource(2)];
+    devices.push(pnpDevice('FDC0', 'PNP0700', resources));
+  }
   if (options.pci !== undefined) devices.push(hostBridge(options.pci));
   const sleep = integer(SLEEP_TYPE_S5);
   return table(

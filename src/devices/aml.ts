@@ -81,6 +81,11 @@ export function irqResource(irq: number): number[] {
   return [0x22, mask & 0xff, mask >> 8];
 }
 
+/** Small resource descriptor: an 8-bit ISA DMA channel, compatibility timing (6.4.2.2). */
+export function dmaResource(channel: number): number[] {
+  return [0x2a, 1 << channel, 0x00];
+}
+
 /** A range of an address space that a bridge passes on (6.4.3.5). */
 export interface AddressRange {
   readonly space: 'memory' | 'io' | 'bus';

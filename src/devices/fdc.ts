@@ -1,9 +1,10 @@
 /**
  * Floppy disk controller 82077AA with two drives. Intel 82077AA datasheet 290166-007.
  *
- * NOT implemented: gaps and missing address marks of real tracks (a format only fills sectors), deleted-data marks (a
- * sector is never deleted), perpendicular recording (the mode is kept), data rates other than what fits the medium are
- * not refused. Tracks have the medium's sectors in order.
+ * NOT implemented: tracks of any other shape than the medium has: sectors of 512 bytes in order, which a format fills, and
+ * fails where it is to make others; FM and CRC errors; perpendicular recording (the mode is kept); powering down; the
+ * FIFO's threshold; times are fixed and shorter than a drive's, whatever SPECIFY says. Motors turn always. An image has no
+ * deleted data marks: they are gone with the medium.
  *
  * Usual ports: 3F0h-3F5h and 3F7h; IRQ 6, DMA channel 2.
  */
@@ -13,20 +14,30 @@ import type { Device } from '../core/device.js';
 import type { IrqLine } from '../core/irq.js';
 import type { Timer, TimerQueue } from '../core/timers.js';
 import type { Dma } from './dma.js';
-import { FDC, lengthOfCommand, MSR, ST0, ST3 } from './fdc-commands.js';
+import {
+  FDC,
+  INWARDS,
+  lengthOfCommand,
+  LOCK_SET,
+  MSR,
+  OVERWRITE,
+  RELATIVE,
+  ST0,
+  ST3,
+} from './fdc-commands.js';
 import {
   DEFAULT_CONFIGURE,
-  DEFAULT_SPECIFY,
   DOR_DMA_GATE,
   DOR_NOT_RESET,
-  DRIVES,
   EMPTY,
   FDC_SCHEMA,
   newFdcState,
+  resetFdcState,
   UNITS,
   type FdcState,
 } from './fdc-state.js';
-import { COMMAND_NS, FdcTransfer, SECTOR_NS, type FloppyDrive } from './fdc-transfer.js';
+import { FdcTransfer, seekNs } from './fdc-transfer.js';
+import { FloppyDrives, type FloppyDrive } from './floppy-drives.js';
 
 /** Ports 3F0h-3F5h. */
 export const FDC_PORT_COUNT = 6;
@@ -34,10 +45,19 @@ const VERSION_82077 = 0x90;
 const PART_ID = 0x41;
 
 const DSR_RESET = 0x80;
+const DSR_RATE = 0x03;
 const DIR_CHANGE = 0x80;
+/** Status register A: interrupt pending, no second drive, head not at track 0, not write protected. */
+const SRA = { PENDING: 0x80, ONE_DRIVE: 0x40, NOT_TRACK_0: 0x10, WRITABLE: 0x02 } as const;
+/** Status register B: unused bits, drive A selected, motors as in the DOR. */
+const SRB = { UNUSED: 0xc0, DRIVE_A: 0x20, MOTORS: 0x03 } as const;
 
-/** A step of the head. */
-const STEP_NS = 100_000;
+/** RECALIBRATE gives up after so many steps. */
+const MOST_RECALIBRATION_STEPS = 79;
+/** Of CONFIGURE, what LOCK keeps over a reset by software: the FIFO's bits; and all of the third byte. */
+const LOCKED_CONFIGURE = 0x2f;
+/** PERPENDICULAR MODE: the drives' bits, which only a reset by hardware clears. */
+const PERPENDICULAR_DRIVES = 0x3c;
 
 export interface FdcOptions {
   readonly clock: Clock;
@@ -46,13 +66,17 @@ export interface FdcOptions {
   readonly dma: Dma;
   /** Drives A and B; null where there is none. */
   readonly drives: readonly (FloppyDrive | null)[];
+  /** Data rate that firmware has left, as CCR has it; 250 kbit/s, as after power-on, unless given. */
+  readonly presetRate?: number;
 }
+
+const RATE_250 = 2;
 
 export class Fdc implements Device<FdcState> {
   readonly kind = 'i82077aa';
-  readonly version = 1;
+  readonly version = 2;
   readonly schema = FDC_SCHEMA;
-  readonly state = newFdcState();
+  readonly state: FdcState;
   /** FDC_PORT_COUNT ports from 3F0h. */
   readonly ports: PortHandler;
   /** Port 3F7h. */
@@ -61,19 +85,23 @@ export class Fdc implements Device<FdcState> {
   readonly #step: Timer;
   readonly #transfer: FdcTransfer;
   readonly #seeks: readonly Timer[];
+  readonly #drives: FloppyDrives;
 
   constructor(
     readonly id: string,
     options: FdcOptions,
   ) {
     this.#options = options;
+    this.state = newFdcState(options.presetRate ?? RATE_250);
+    this.#drives = new FloppyDrives(this.state, options.drives);
     this.#step = options.timers.define(`${id}.step`, () => this.#transfer.continue());
     this.#seeks = Array.from({ length: UNITS }, (_, unit) =>
       options.timers.define(`${id}.seek${unit}`, () => this.#seekDone(unit)),
     );
     this.#transfer = new FdcTransfer(this.state, {
       dma: options.dma,
-      drives: options.drives,
+      drives: this.#drives,
+      nowNs: () => options.clock.now * options.clock.nsPerTick,
       later: (ns) => this.#later(ns),
       isMoving: () => this.#step.deadline !== null,
       finish: (result, interrupts) => this.#finish(result, interrupts),
@@ -86,19 +114,15 @@ export class Fdc implements Device<FdcState> {
     this.directionPorts = bytePorts({
       read: () => this.#direction(),
       write: (_offset, value) => {
-        this.state.dsr = (this.state.dsr & ~3) | (value & 3);
+        this.state.dsr = (this.state.dsr & ~DSR_RATE) | (value & DSR_RATE);
       },
     });
   }
 
   reset(): void {
-    const { state } = this;
-    Object.assign(state, { dor: DOR_NOT_RESET | DOR_DMA_GATE, tdr: 0, dsr: 2, locked: false });
-    state.tracks.fill(0);
-    state.configure.set(DEFAULT_CONFIGURE);
-    state.specify.set(DEFAULT_SPECIFY);
-    this.#resetChip();
-    state.sensed.fill(0);
+    resetFdcState(this.state, this.#options.presetRate ?? RATE_250);
+    this.#step.cancel();
+    for (const timer of this.#seeks) timer.cancel();
     this.#setIrq(false);
   }
 
@@ -111,10 +135,9 @@ export class Fdc implements Device<FdcState> {
     const { state } = this;
     switch (offset) {
       case 0:
-        // Status register A: interrupt pending, index, write protect, track 0 as the AT has them.
-        return (state.irq ? 0x80 : 0) | (state.tracks[state.dor & 3] === 0 ? 0 : 0x10);
+        return this.#statusA();
       case 1:
-        return 0xc0 | ((state.dor & 0x20) === 0 ? 0 : 2) | ((state.dor & 0x10) === 0 ? 0 : 1);
+        return SRB.UNUSED | ((state.dor & 1) === 0 ? SRB.DRIVE_A : 0) | ((state.dor >> 4) & SRB.MOTORS);
       case 2:
         return state.dor;
       case 3:
@@ -148,6 +171,18 @@ export class Fdc implements Device<FdcState> {
   get #isInReset(): boolean {
     return (this.state.dor & DOR_NOT_RESET) === 0;
   }
+
+  #statusA(): number {
+    const { state } = this;
+    const unit = state.dor & 3;
+    return (
+      (state.irq ? SRA.PENDING : 0) |
+      (this.#drives.isPresent(1) ? 0 : SRA.ONE_DRIVE) |
+      (this.#drives.isAtTrack0(unit) ? 0 : SRA.NOT_TRACK_0) |
+      (this.#drives.medium(unit)?.readOnly === true ? 0 : SRA.WRITABLE)
+    );
+  }
+
   #mainStatus(): number {
     const { state } = this;
     if (this.#isInReset) return 0;
@@ -155,25 +190,14 @@ export class Fdc implements Device<FdcState> {
     if (state.result.length > 0) return MSR.RQM | MSR.DIO | MSR.CB | seeking;
     if (!state.executing) return MSR.RQM | (state.command.length > 0 ? MSR.CB : 0) | seeking;
     if (!this.#transfer.isWithoutDma) return MSR.CB | seeking;
-    const isReady = this.#step.deadline === null;
+    const isReady = this.#transfer.isWaitingForCpu;
     return MSR.CB | MSR.NDM | (isReady ? MSR.RQM : 0) | (isReady && this.#transfer.isRead ? MSR.DIO : 0) | seeking;
   }
 
   #direction(): number {
     const unit = this.state.dor & 3;
     const hasMotor = ((this.state.dor >> (4 + unit)) & 1) !== 0;
-    if (!hasMotor || unit >= DRIVES) return 0;
-    this.#noticeChange(unit);
-    return this.state.changed[unit] !== 0 ? DIR_CHANGE : 0;
-  }
-
-  #noticeChange(unit: number): void {
-    const { state } = this;
-    const drive = this.#options.drives[unit];
-    const present = drive === null || drive === undefined ? 0 : drive.changes & 0xff;
-    if (present === state.seenChanges[unit]) return;
-    state.seenChanges[unit] = present;
-    state.changed[unit] = 1;
+    return hasMotor && this.#drives.isChanged(unit) ? DIR_CHANGE : 0;
   }
 
   #setIrq(level: boolean): void {
@@ -196,8 +220,10 @@ export class Fdc implements Device<FdcState> {
       st2: 0,
     });
     state.sensed.fill(0);
-    state.perpendicular = 0;
-    if (!state.locked) state.configure.set(DEFAULT_CONFIGURE);
+    state.perpendicular &= PERPENDICULAR_DRIVES;
+    const [first, second, third] = state.configure;
+    state.configure.set(DEFAULT_CONFIGURE);
+    if (state.locked) state.configure.set([first, second & LOCKED_CONFIGURE, third]);
     this.#setIrq(false);
   }
 
@@ -212,7 +238,7 @@ export class Fdc implements Device<FdcState> {
     const { state } = this;
     if (this.#isInReset || state.result.length > 0) return;
     if (state.executing) {
-      if (this.#transfer.isWithoutDma && !this.#transfer.isRead) this.#transfer.writeByte(value);
+      if (this.#transfer.isWaitingForCpu && !this.#transfer.isRead) this.#transfer.writeByte(value);
       return;
     }
     const command = new Uint8Array(state.command.length + 1);
@@ -230,12 +256,15 @@ export class Fdc implements Device<FdcState> {
       const value = state.result[0];
       state.result = state.result.slice(1);
       this.#setIrq(false);
-      if (state.result.length === 0) state.command = EMPTY;
+      if (state.result.length === 0) {
+        state.command = EMPTY;
+        // Another drive that has arrived interrupts anew; the four of a reset share one interrupt.
+        if (state.sensed.some((st0) => st0 !== 0 && st0 < ST0.POLLING)) this.#setIrq(true);
+      }
       return value;
     }
-    if (state.executing && this.#transfer.isWithoutDma && this.#transfer.isRead && this.#step.deadline === null)
-      return this.#transfer.readByte();
-    return 0;
+    const hasByte = state.executing && this.#transfer.isWaitingForCpu && this.#transfer.isRead;
+    return hasByte ? this.#transfer.readByte() : 0;
   }
 
   /** Ends the command; with `interrupts` the CPU is told that there is a result. */
@@ -263,10 +292,9 @@ export class Fdc implements Device<FdcState> {
       case FDC.SENSE_DRIVE:
         return this.#finish(Uint8Array.of(this.#st3()), false);
       case FDC.RECALIBRATE:
-        return this.#seek(0);
+        return this.#recalibrate();
       case FDC.SEEK:
-        if ((command[0] & 0x80) === 0) return this.#seek(command[2]);
-        return this.#seek(state.tracks[this.#transfer.unit] + ((command[0] & 0x40) !== 0 ? command[2] : -command[2]));
+        return this.#seek(command[0], command[2]);
       case FDC.SENSE_INTERRUPT:
         return this.#senseInterrupt();
       case FDC.VERSION:
@@ -277,65 +305,70 @@ export class Fdc implements Device<FdcState> {
         state.configure.set(command.subarray(1, 4));
         return this.#finish(EMPTY, false);
       case FDC.PERPENDICULAR:
-        state.perpendicular = command[1];
+        state.perpendicular =
+          (command[1] & OVERWRITE) !== 0
+            ? command[1] & ~OVERWRITE
+            : (state.perpendicular & PERPENDICULAR_DRIVES) | (command[1] & ~PERPENDICULAR_DRIVES);
         return this.#finish(EMPTY, false);
       case FDC.LOCK:
-        state.locked = (command[0] & 0x80) !== 0;
+        state.locked = (command[0] & LOCK_SET) !== 0;
         return this.#finish(Uint8Array.of(state.locked ? 0x10 : 0), false);
       case FDC.DUMP_REGISTERS:
         return this.#finish(this.#registers(), false);
-      case FDC.READ_ID:
-      case FDC.FORMAT:
-        return this.#later(SECTOR_NS);
       default:
         return this.#transfer.begin();
     }
   }
 
   #st3(): number {
-    const drive = this.#transfer.drive;
-    const { command, tracks } = this.state;
+    const { unit } = this.#transfer;
     return (
-      (command[1] & 7) |
+      (this.state.command[1] & (ST3.HEAD | 3)) |
       ST3.READY |
       ST3.TWO_SIDED |
-      (tracks[this.#transfer.unit] === 0 ? ST3.TRACK_0 : 0) |
-      (drive?.readOnly === true ? ST3.WRITE_PROTECTED : 0)
+      (this.#drives.isAtTrack0(unit) ? ST3.TRACK_0 : 0) |
+      (this.#drives.medium(unit)?.readOnly === true ? ST3.WRITE_PROTECTED : 0)
     );
   }
 
   #registers(): Uint8Array {
-    const { tracks, specify, sector, configure, perpendicular, locked } = this.state;
-    return Uint8Array.of(
-      ...tracks,
-      ...specify,
-      sector,
-      (locked ? 0x80 : 0) | (perpendicular & 0x7f),
-      ...configure.subarray(1),
-    );
+    const { cylinders, specify, lastSector, configure, perpendicular, locked } = this.state;
+    const modes = (locked ? 0x80 : 0) | (perpendicular & 0x3f);
+    return Uint8Array.of(...cylinders, ...specify, lastSector, modes, ...configure.subarray(1));
   }
 
-  #seek(to: number): void {
-    const { state } = this;
+  /** The controller counts cylinders and cannot see the head, whose way has an end. */
+  #seek(first: number, cylinder: number): void {
+    const { cylinders } = this.state;
+    const { unit } = this.#transfer;
+    const relative = (first & INWARDS) !== 0 ? cylinder : -cylinder;
+    const steps = (first & RELATIVE) !== 0 ? relative : cylinder - cylinders[unit];
+    cylinders[unit] = (cylinders[unit] + steps) & 0xff;
+    this.#drives.step(unit, steps);
+    this.#moving(unit, steps, ST0.SEEK_END | unit);
+  }
+
+  #recalibrate(): void {
+    const { unit } = this.#transfer;
+    const steps = Math.min(MOST_RECALIBRATION_STEPS, this.state.tracks[unit]);
+    this.state.cylinders[unit] = 0;
+    this.#drives.step(unit, -steps);
+    // Where there is no drive, nothing says that track 0 is reached.
+    const failed = this.#drives.isAtTrack0(unit) ? 0 : ST0.ABNORMAL | ST0.EQUIPMENT_CHECK;
+    this.#moving(unit, steps, ST0.SEEK_END | failed | unit);
+  }
+
+  /** The command is over; `st0` is there to be sensed when the head has arrived. */
+  #moving(unit: number, steps: number, st0: number): void {
     const { clock } = this.#options;
-    const unit = this.#transfer.unit;
-    const target = Math.max(0, Math.min(255, to));
-    const steps = Math.abs(target - state.tracks[unit]);
-    state.tracks[unit] = target;
-    this.#seeks[unit].arm(clock.now + ticksFromNs(COMMAND_NS + steps * STEP_NS, clock.nsPerTick));
+    this.state.arriving[unit] = st0;
+    this.#seeks[unit].arm(clock.now + ticksFromNs(seekNs(steps), clock.nsPerTick));
     this.#finish(EMPTY, false);
   }
 
   #seekDone(unit: number): void {
     const { state } = this;
-    // A step of the head takes the disk change line back, if there is a medium.
-    const drive = this.#options.drives[unit] ?? null;
-    if (unit < DRIVES) {
-      this.#noticeChange(unit);
-      if (drive !== null && drive.sectorCount > 0) state.changed[unit] = 0;
-    }
-    const failed = drive === null ? ST0.ABNORMAL | ST0.EQUIPMENT_CHECK : 0;
-    state.sensed[unit] = ST0.SEEK_END | failed | unit;
+    state.sensed[unit] = state.arriving[unit];
     this.#setIrq(true);
   }
 
@@ -345,7 +378,7 @@ export class Fdc implements Device<FdcState> {
     if (unit < 0) return this.#finish(Uint8Array.of(ST0.INVALID), false);
     const st0 = state.sensed[unit];
     state.sensed[unit] = 0;
+    this.#finish(Uint8Array.of(st0, state.cylinders[unit]), false);
     this.#setIrq(false);
-    this.#finish(Uint8Array.of(st0, state.tracks[unit]), false);
   }
 }

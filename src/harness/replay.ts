@@ -97,6 +97,12 @@ export class Replay {
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.listen(listener);
   }
+  /** What the printer at the parallel port gets. */
+  onParallel(listener: (bytes: Uint8Array) => void): () => void {
+    return this.#parts.pc.machine.gate.tap((kind, _port, bytes) => {
+      if (kind === 'parallel') listener(bytes);
+    });
+  }
   /** Samples from here on where guest time goes. */
   startProfile(options: ProfileOptions = {}): Profile {
     return (this.#profile = new Profile(this.#parts.pc, options));

@@ -12,7 +12,7 @@ import { findMultibootHeader } from './loaders/multiboot-image.js';
 import { loadMultiboot } from './loaders/multiboot.js';
 import { DEVICE_MEMORY, VIDEO_ROM_BYTES } from './memory-map.js';
 import type { Pc } from './pc.js';
-import { PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
+import { PARALLEL_PORTS, PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
 
 /** What a machine is to boot. A kernel goes before the disks. */
 export interface BootRequest {
@@ -76,7 +76,10 @@ export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware): void {
   }
   const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
   const pci = { memoryStart: PCI_MEMORY_START, memoryEnd: PCI_MEMORY_END, irqs: PIRQ_IRQS };
-  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, serialPorts, pci });
+  const parallelPorts = PARALLEL_PORTS.slice(0, pc.config.parallelPorts);
+  const floppy = pc.config.drives.some(({ kind }) => kind === 'floppy');
+  const legacy = { serialPorts, parallelPorts, floppy };
+  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, ...legacy, pci });
   if (firmware.kind === 'bios') describeMachine(pc.fwCfg, { ramSizeBytes: pc.config.memoryBytes, acpi });
   else {
     physical.write(acpi.address, acpi.bytes, true);

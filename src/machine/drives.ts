@@ -67,8 +67,8 @@ export function romUnits(drives: readonly DriveConfig[], disks: ReadonlyMap<Driv
   }));
 }
 
-/** 1.44M unless the medium needs another. */
-function driveType(medium: Medium | null): number {
+/** CMOS type of a diskette drive that is made with that medium: 1.44M unless it needs another. */
+export function driveType(medium: Medium | null): number {
   return medium === null ? 4 : floppyDriveType(medium);
 }
 

@@ -18,6 +18,7 @@ import { Cmos } from '../devices/cmos.js';
 import { Debugcon } from '../devices/debugcon.js';
 import { Dma } from '../devices/dma.js';
 import { FDC_PORT_COUNT, Fdc } from '../devices/fdc.js';
+import { rateOf, type FloppyDrive } from '../devices/floppy-drives.js';
 import { FW_CFG_PORT_COUNT, FwCfg } from '../devices/fw-cfg.js';
 import { I8042 } from '../devices/i8042.js';
 import { Ns16550 } from '../devices/ns16550.js';
@@ -36,7 +37,7 @@ import { POWER_PORT_COUNT, Power } from '../devices/power.js';
 import { DISPI_PORT_COUNT, VGA_PORT_COUNT, Vga } from '../devices/vga/vga.js';
 import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
 import type { MachineConfig } from './config.js';
-import { bootUnits, romUnits, type DriveId } from './drives.js';
+import { bootUnits, driveType, romUnits, type DriveId } from './drives.js';
 import { Machine } from './machine.js';
 import { DEVICE_MEMORY, MemoryMap, NETWORK_ROM_BYTES, VIDEO_RAM_BYTES, VIDEO_ROM_BYTES } from './memory-map.js';
 import { PIRQ_ELCR } from './firmware/pci-setup.js';
@@ -246,8 +247,20 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     if (present !== undefined && present.kind !== 'disk') disks.get(present.id)!.insert(medium);
   });
 
-  const diskette = (id: DriveId): Disk | null => disks.get(id) ?? null;
-  const fdc = add(new Fdc('fdc', { clock, timers, dma, irq: isaLine(6), drives: [diskette('fda'), diskette('fdb')] }));
+  const diskette = (id: DriveId): FloppyDrive | null => {
+    const drive = config.drives.find((d) => d.id === id);
+    return drive === undefined ? null : { medium: disks.get(id)!, type: driveType(drive.medium) };
+  };
+  const fdc = add(
+    new Fdc('fdc', {
+      clock,
+      timers,
+      dma,
+      irq: isaLine(6),
+      drives: [diskette('fda'), diskette('fdb')],
+      ...(isBuiltIn ? { presetRate: rateOf(config.drives.find((d) => d.id === 'fda')?.medium ?? null) } : {}),
+    }),
+  );
   ports.map('fdc', 0x3f0, FDC_PORT_COUNT, fdc.ports);
   ports.map('fdc', 0x3f7, 1, fdc.directionPorts);
 

@@ -54,6 +54,7 @@ function bench(...rules: object[]) {
     nsPerTick: 4,
     epochSeconds: 0,
     serialPorts: 2,
+    parallelPorts: 0,
     romSha256: '0'.repeat(64),
     firmware: 'builtin',
     hasVideoRom: false,

@@ -179,7 +179,7 @@ async function bootFailing(services: HostServices, bytes: Uint8Array, options: M
 }
 
 describe('a host that cannot write', () => {
-  const SNAPSHOT_FITS = 20_000;
+  const SNAPSHOT_FITS = 35_000;
 
   it('ends the recording, with what was written kept, and the machine goes on', async () => {
     const services = await failing('write', SNAPSHOT_FITS);

@@ -139,9 +139,9 @@ describe('a changed input', () => {
 
   it('of a kind that the machine has no device for is an error', async () => {
     const error = await problem(echo, {
-      entries: change(isInput, 0, ({ tick, payload }) => [{ entry: 'input', kind: 'mouse', tick, payload }]),
+      entries: change(isInput, 0, ({ tick, payload }) => [{ entry: 'input', kind: 'frame', tick, payload }]),
     });
-    expect(error).toMatchObject({ code: 'MISMATCH', message: expect.stringContaining('mouse') });
+    expect(error).toMatchObject({ code: 'MISMATCH', message: expect.stringContaining('frame') });
   });
 });
 

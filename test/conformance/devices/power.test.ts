@@ -85,6 +85,8 @@ describe('ACPI tables', () => {
       { base: 0x3f8, irq: 4 },
       { base: 0x2f8, irq: 3 },
     ],
+    parallelPorts: [{ base: 0x378, irq: 7 }],
+    floppy: true,
   });
   const { bytes } = block;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -142,7 +144,10 @@ describe('ACPI tables', () => {
     const code = String.fromCharCode(...aml);
     // Name (\_S5_, Package (4) {5, 5, 0, 0})
     expect(code.startsWith('\x08\\_S5_\x12\x08\x04\x0a\x05\x0a\x05\x00\x00')).toBe(true);
-    for (const name of ['_PIC', '_SB_', 'RTC_', 'KBD_', 'MOU_', 'COM1', 'COM2']) expect(code).toContain(name);
+    const names = ['_PIC', '_SB_', 'RTC_', 'KBD_', 'MOU_', 'COM1', 'COM2', 'LPT1', 'FDC0'];
+    for (const name of names) expect(code).toContain(name);
+    // Interrupt 6, DMA channel 2.
+    expect(code).toContain('\x22\x40\x00\x2a\x04\x00');
     // EISAID ("PNP0303")
     expect(code).toContain('\x0c\x41\xd0\x03\x03');
   });
