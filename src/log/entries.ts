@@ -21,6 +21,7 @@ export interface Digest {
   readonly ram: Uint8Array;
   /** How many pages `ram` covers. */
   readonly pages: number;
+  /** Those that have changed since the digest before; all in the first one. */
   readonly sections: readonly SectionDigest[];
 }
 
@@ -173,7 +174,7 @@ export const ENTRY_KINDS = {
     null,
     'any number',
     layout<Digest>({ cpuDevices: hash, ram: hash, pages: u32, sections: repeated({ name: text, hash: u32 }) }),
-    'What must be equal on replay.',
+    'What must be equal on replay; sections that are as in the digest before are left out.',
   ),
   output: kind(
     OUTPUT_KINDS,

@@ -28,6 +28,31 @@ function digestEntry(machine: Machine, digest: Digest): EntryOf<'digest'> {
   };
 }
 
+/**
+ * Digests of a recording name only the sections that changed since the digest before: most devices stand still, and an
+ * idle guest's log is hardly anything else.
+ */
+export class DigestSections {
+  readonly #known = new Map<string, number>();
+
+  /** The digest as it is written. */
+  changed(digest: EntryOf<'digest'>): EntryOf<'digest'> {
+    const sections = digest.sections.filter(({ name, hash }) => this.#known.get(name) !== hash);
+    this.#learn(sections);
+    return { ...digest, sections };
+  }
+
+  /** The digest with all sections again. */
+  complete(digest: EntryOf<'digest'>): EntryOf<'digest'> {
+    this.#learn(digest.sections);
+    return { ...digest, sections: [...this.#known].map(([name, hash]) => ({ name, hash })) };
+  }
+
+  #learn(sections: EntryOf<'digest'>['sections']): void {
+    for (const { name, hash } of sections) this.#known.set(name, hash);
+  }
+}
+
 /** A difference between two digests, the most telling part first; null when they are equal. */
 export function compareDigests(
   expected: EntryOf<'digest'>,

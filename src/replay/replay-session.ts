@@ -9,7 +9,7 @@ import type { EntryCursor } from '../log/entry-cursor.js';
 import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { Machine, MachineStop } from '../machine/machine.js';
-import { compareDigests, logDigest } from './digests.js';
+import { compareDigests, DigestSections, logDigest } from './digests.js';
 import type { Divergence } from './divergence.js';
 import { DivergenceError } from './divergence.js';
 import { loadState } from './state-sections.js';
@@ -41,6 +41,7 @@ export class ReplaySession implements GateBackend {
   /** What ended the replay in the middle of an instruction. */
   #failure: CodedError | null = null;
   #digests = 0;
+  readonly #digestSections = new DigestSections();
   #ended: string | null = null;
   readonly #blocks: RecordedBlocks;
   /** The run's standing when the recording began, encoded; null where it has none. */
@@ -237,7 +238,7 @@ export class ReplaySession implements GateBackend {
           });
         }
         this.#digests++;
-        const difference = compareDigests(entry, actual);
+        const difference = compareDigests(this.#digestSections.complete(entry), actual);
         return difference === null
           ? null
           : this.#diverged({ tick: machine.tick, ...difference, after: this.#lastMark });
