@@ -89,6 +89,19 @@ flat:
 .done:
         dec     ebp
         jnz     .next
+        ; the power management registers may be anywhere: back to where everybody looks for them
+        mov     dx, 0xCF8
+        mov     eax, 0x80000B40
+        out     dx, eax
+        mov     dx, 0xCFC
+        mov     eax, 0x601
+        out     dx, eax
+        mov     dx, 0xCF8
+        mov     eax, 0x80000B80
+        out     dx, eax
+        mov     dx, 0xCFC
+        mov     eax, 1
+        out     dx, eax
         PRINT   'device-fuzz: done', 13, 10
         jmp     power_off
 
@@ -113,7 +126,7 @@ random:
 ; First port and mask: both ATA channels, floppy controller, DMA, VGA, DISPI, firmware configuration, PIC, PIT, what PCI has.
 ports:
         dw      0x1F0, 7, 0x170, 7, 0x3F6, 0, 0x376, 0
-        dw      0x3F0, 5, 0x000, 15, 0x080, 15, 0x0C0, 31
+        dw      0x3F0, 3, 0x000, 15, 0x080, 7, 0x0C0, 31
         dw      0x3C0, 31, 0x1CE, 2, 0x510, 1, 0xC000, 63
         dw      0xC040, 63, 0xC080, 63, 0x3F7, 0, 0x378, 2
 ; First address and mask: VGA, shadow RAM, frame buffer, registers behind BARs, nothing.

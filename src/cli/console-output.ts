@@ -1,30 +1,52 @@
 import { OutputFile } from '../host/output-file.js';
 import type { LiveMachine } from './library.js';
 import type { Output } from './output.js';
-import type { SerialTarget } from './values.js';
+import type { PortTarget } from './values.js';
 
-/** COM1's output, on its way to standard output or a file. */
-export class SerialOutput {
-  readonly #file: OutputFile | null;
+/** Where the output of a machine's ports goes. */
+export interface PortTargets {
+  /** COM1 first; ports behind the last go nowhere. */
+  readonly serials: readonly PortTarget[];
+  readonly parallel: PortTarget;
+}
+
+/** What leaves by the serial and parallel ports, on its way to standard output or files. */
+export class PortOutput {
+  readonly #sinks: readonly (((bytes: Uint8Array) => void) | null)[];
+  readonly #printer: ((bytes: Uint8Array) => void) | null;
+  readonly #files: OutputFile[] = [];
   #detach: () => void = () => {};
 
-  /** Creates the file, if it is to be one. */
+  /** Creates the files. Throws HOST_IO; then none is left open. */
   constructor(
     private readonly output: Output,
-    private readonly target: SerialTarget,
+    { serials, parallel }: PortTargets,
   ) {
-    this.#file = target.kind === 'file' ? new OutputFile(target.path) : null;
+    try {
+      this.#sinks = serials.map((target) => this.#sinkOf(target));
+      this.#printer = this.#sinkOf(parallel);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  #sinkOf(target: PortTarget): ((bytes: Uint8Array) => void) | null {
+    if (target.kind !== 'file') return target.kind === 'none' ? null : (bytes) => this.output.data(bytes);
+    const file = new OutputFile(target.path);
+    this.#files.push(file);
+    return (bytes) => file.write(bytes);
   }
 
   /** Takes over from a machine attached before. */
-  attach(machine: Pick<LiveMachine, 'onSerial'>): void {
+  attach(machine: Pick<LiveMachine, 'onSerial' | 'onParallel'>): void {
     this.#release();
-    if (this.target.kind === 'none') return;
-    this.#detach = machine.onSerial((bytes, port) => {
-      if (port !== 0) return;
-      if (this.#file === null) this.output.data(bytes);
-      else this.#file.write(bytes);
-    });
+    const serial = machine.onSerial((bytes, port) => this.#sinks[port]?.(bytes));
+    const parallel = machine.onParallel((bytes) => this.#printer?.(bytes));
+    this.#detach = () => {
+      serial();
+      parallel();
+    };
   }
 
   #release(): void {
@@ -35,7 +57,7 @@ export class SerialOutput {
   /** Idempotent. */
   close(): void {
     this.#release();
-    this.#file?.close();
+    for (const file of this.#files) file.close();
   }
 }
 

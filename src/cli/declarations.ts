@@ -96,7 +96,13 @@ const LIVE_OPTIONS: readonly OptionDeclaration[] = [
 const SERIAL: OptionDeclaration = {
   name: 'serial',
   argument: 'where',
-  help: 'COM1: `stdio`, `file:F` or `none`',
+  isList: true,
+  help: 'COM1: `stdio`, `file:F` or `none`; given again, COM2 to COM4',
+};
+const PARALLEL: OptionDeclaration = {
+  name: 'parallel',
+  argument: 'where',
+  help: 'what is printed at LPT1: `file:F` or `none` (default: `none`)',
 };
 const DISPLAY: OptionDeclaration = {
   name: 'display',
@@ -170,6 +176,7 @@ export const VERBS = [
       { name: 'append', argument: 'text', help: "the kernel's command line" },
       ...NETWORK_OPTIONS,
       SERIAL,
+      PARALLEL,
       DISPLAY,
       SCREENSHOT,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
@@ -199,7 +206,11 @@ export const VERBS = [
     options: [
       { name: 'until', argument: 'where', help: 'a tick, `mark:LABEL` or `end` (default: `end`)' },
       { name: 'live', help: 'go live there: inputs come from the world from then on' },
-      { ...SERIAL, help: 'COM1: `stdio`, `file:F` or `none` (default: `none`, with `--live` as for `run`)' },
+      {
+        ...SERIAL,
+        help: 'COM1: `stdio`, `file:F` or `none` (default: `none`, with `--live` as for `run`); given again, COM2 to COM4',
+      },
+      PARALLEL,
       DISPLAY,
       SCREENSHOT,
       { name: 'nographic', help: 'same as `--serial stdio --display none`' },
@@ -320,7 +331,6 @@ export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
   monitor: 'there is no monitor',
   qmp: 'there is no monitor; programs use the library',
   chardev: 'character devices are not configurable; use --serial',
-  parallel: 'the parallel port is not emulated',
   debugcon: 'the output of the debug console is in recordings; see reel export --as json',
   'no-shutdown': 'a machine ends when it powers off',
   'no-reboot': 'a reset starts the machine anew; a triple fault ends it in any case',

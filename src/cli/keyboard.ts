@@ -19,6 +19,7 @@ export class Keyboard {
     private readonly context: Context,
     private readonly machine: LiveMachine,
     private readonly target: KeyboardTarget,
+    private readonly serialPort = 0,
   ) {
     const { io, interrupt, output } = context;
     this.#isOpen = target !== 'none';
@@ -57,7 +58,7 @@ export class Keyboard {
   #typed(bytes: Uint8Array): void {
     const { machine } = this;
     if (this.target === 'serial') {
-      machine.typeSerial(bytes);
+      machine.typeSerial(bytes, this.serialPort);
     } else {
       for (const typed of keysOf(bytes)) {
         if (typed.kind === 'text') machine.typeKeys(typed.text);

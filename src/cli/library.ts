@@ -22,6 +22,7 @@ export interface LiveMachine {
   startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string>;
   stopRecording(): Promise<string>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
+  onParallel(listener: (bytes: Uint8Array) => void): () => void;
   on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): unknown;
   startProfile(): Profile;
   close(): Promise<void>;
@@ -37,6 +38,7 @@ export interface FollowedReplay {
   /** What a drive's medium holds. */
   diskContents(drive: DriveId, image?: string): Iterable<Uint8Array>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
+  onParallel(listener: (bytes: Uint8Array) => void): () => void;
   goLive(options?: LiveOptions): Promise<LiveMachine>;
   startProfile(): Profile;
   close(): Promise<void>;

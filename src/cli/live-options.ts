@@ -3,7 +3,10 @@ import { driveOptions, type DriveVerbOptions } from './drive-options.js';
 import { networkOptions, type NetworkVerbOptions } from './network-options.js';
 import type { ProfileVerbOptions } from './profile-file.js';
 import type { ScreenshotOptions } from './screenshots.js';
-import { parseCount, parseDisplay, parseRegex, parseSerial, type Display, type SerialTarget } from './values.js';
+import { MAX_SERIAL_PORTS } from '../machine/config.js';
+import { CodedError } from '../base/errors.js';
+import type { PortTargets } from './console-output.js';
+import { parseCount, parseDisplay, parseParallel, parseRegex, parseSerial, type Display } from './values.js';
 
 /** The options of a live machine as commander gives them. */
 export interface LiveVerbOptions extends NetworkVerbOptions, ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions {
@@ -14,14 +17,16 @@ export interface LiveVerbOptions extends NetworkVerbOptions, ProfileVerbOptions,
   readonly pacing: boolean;
   readonly untilSerial?: string;
   readonly timeoutTicks?: string;
-  readonly serial?: string;
+  readonly serial?: readonly string[];
+  readonly parallel?: string;
   readonly display?: string;
   readonly nographic?: boolean;
 }
 
 /** Where a machine's console goes. */
-export interface ConsoleTargets {
-  readonly serial: SerialTarget;
+export interface ConsoleTargets extends PortTargets {
+  /** The serial port at standard input and output. */
+  readonly stdioPort: number | null;
   readonly display: Display;
 }
 
@@ -35,7 +40,17 @@ export interface LiveRun extends ConsoleTargets, ScreenshotOptions {
 export function parseConsole(options: LiveVerbOptions, serialDefault: 'stdio' | 'none'): ConsoleTargets {
   const display = parseDisplay(options.nographic ? 'none' : (options.display ?? 'none'));
   const unset = options.nographic ? 'stdio' : display === 'text' ? 'none' : serialDefault;
-  return { display, serial: parseSerial(options.serial ?? unset) };
+  const serials = (options.serial ?? [unset]).map(parseSerial);
+  const stdio = serials.flatMap(({ kind }, port) => (kind === 'stdio' ? [port] : []));
+  if (stdio.length > 1) {
+    throw new CodedError('USAGE', 'two serial ports at standard input and output', {
+      hint: 'give --serial none or --serial file:NAME for one of them',
+    });
+  }
+  if (serials.length > MAX_SERIAL_PORTS) {
+    throw new CodedError('USAGE', `${serials.length} serial ports`, { hint: `there are up to ${MAX_SERIAL_PORTS}` });
+  }
+  return { display, serials, stdioPort: stdio[0] ?? null, parallel: parseParallel(options.parallel ?? 'none') };
 }
 
 export function parseLiveRun(options: LiveVerbOptions): LiveRun {

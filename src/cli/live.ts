@@ -1,5 +1,5 @@
 import type { StopReason } from '../harness/guest-machine.js';
-import { writeScreen, type SerialOutput } from './console-output.js';
+import { writeScreen, type PortOutput } from './console-output.js';
 import type { Context } from './context.js';
 import { exitCodeOf, guestExitCode } from './exit-codes.js';
 import { Keyboard, type KeyboardTarget } from './keyboard.js';
@@ -74,13 +74,13 @@ export async function runLive(
   context: Context,
   machine: LiveMachine,
   run: LiveRun,
-  serial: SerialOutput,
+  ports: PortOutput,
 ): Promise<number> {
   const { output, io, interrupt } = context;
   const hasText = run.display === 'text';
   const toKeys = hasText && io.stdin.isTTY === true;
-  const target: KeyboardTarget = run.serial.kind === 'stdio' ? 'serial' : toKeys ? 'keys' : 'none';
-  const isDrawn = hasText && io.stdout.isTTY === true && run.serial.kind !== 'stdio';
+  const target: KeyboardTarget = run.stdioPort !== null ? 'serial' : toKeys ? 'keys' : 'none';
+  const isDrawn = hasText && io.stdout.isTTY === true && run.stdioPort === null;
   const painter = isDrawn ? new ScreenPainter(io.stdout, () => machine.screenText()) : null;
   const showMessages = painter === null ? () => {} : output.holdMessages((text) => painter.note(text));
   const hasFailed = reportEvents(context, machine);
@@ -88,10 +88,10 @@ export async function runLive(
   let keyboard: Keyboard | null = null;
   let timer: ReturnType<typeof setInterval> | undefined;
   try {
-    serial.attach(machine);
+    ports.attach(machine);
     screenshots.attach(machine);
     if (run.record !== undefined) await machine.startRecording({ name: run.record, reason: '--record' });
-    keyboard = new Keyboard(context, machine, target);
+    keyboard = new Keyboard(context, machine, target, run.stdioPort ?? 0);
     if (painter !== null) timer = setInterval(() => painter.paint(), PAINT_MS);
     const stop = await runToStop(machine, keyboard, run);
     keyboard.close();
@@ -108,7 +108,7 @@ export async function runLive(
     keyboard?.close();
     painter?.close();
     showMessages();
-    serial.close();
+    ports.close();
     await machine.close();
   }
 }

@@ -53,14 +53,20 @@ export function parseRegex(option: string, text: string): RegExp {
   }
 }
 
-export type SerialTarget = { readonly kind: 'stdio' | 'none' } | { readonly kind: 'file'; readonly path: string };
+export type PortTarget = { readonly kind: 'stdio' | 'none' } | { readonly kind: 'file'; readonly path: string };
 
-export function parseSerial(text: string): SerialTarget {
+export function parseSerial(text: string): PortTarget {
   if (text === 'stdio' || text === 'none') return { kind: text };
   if (text === 'mon:stdio') return { kind: 'stdio' };
   if (text === 'null') return { kind: 'none' };
   if (text.startsWith('file:') && text.length > 5) return { kind: 'file', path: text.slice(5) };
   throw wrong('serial', text, 'stdio, file:NAME or none');
+}
+
+export function parseParallel(text: string): PortTarget {
+  if (text === 'none' || text === 'null') return { kind: 'none' };
+  if (text.startsWith('file:') && text.length > 5) return { kind: 'file', path: text.slice(5) };
+  throw wrong('parallel', text, 'file:NAME or none');
 }
 
 export type Display = 'none' | 'text';

@@ -14,17 +14,7 @@ import type { Device } from '../core/device.js';
 import type { IrqLine } from '../core/irq.js';
 import type { Timer, TimerQueue } from '../core/timers.js';
 import type { Dma } from './dma.js';
-import {
-  FDC,
-  INWARDS,
-  lengthOfCommand,
-  LOCK_SET,
-  MSR,
-  OVERWRITE,
-  RELATIVE,
-  ST0,
-  ST3,
-} from './fdc-commands.js';
+import { FDC, INWARDS, lengthOfCommand, LOCK_SET, MSR, OVERWRITE, RELATIVE, ST0, ST3 } from './fdc-commands.js';
 import {
   DEFAULT_CONFIGURE,
   DOR_DMA_GATE,

@@ -12,6 +12,7 @@ export class FakeMachine implements LiveMachine {
   recording: { name: string; file: string } | null = null;
   eflags = 0x202;
   readonly #listeners: ((bytes: Uint8Array, port: number) => void)[] = [];
+  readonly #printers: ((bytes: Uint8Array) => void)[] = [];
   readonly #handlers: { name: string; handler: (event: never) => void }[] = [];
 
   constructor(
@@ -23,8 +24,10 @@ export class FakeMachine implements LiveMachine {
     this.done.push('run');
     return this.turns.shift()!(this, options);
   }
-  typeSerial(text: string | Uint8Array): void {
-    this.done.push(`serial ${typeof text === 'string' ? text : String.fromCharCode(...text)}`);
+  typeSerial(text: string | Uint8Array, port = 0): void {
+    this.done.push(
+      `serial${port === 0 ? '' : port + 1} ${typeof text === 'string' ? text : String.fromCharCode(...text)}`,
+    );
   }
   typeKeys(text: string): void {
     this.done.push(`keys ${text}`);
@@ -51,6 +54,10 @@ export class FakeMachine implements LiveMachine {
     this.recording = null;
     return 'file';
   }
+  onParallel(listener: (bytes: Uint8Array) => void): () => void {
+    this.#printers.push(listener);
+    return () => void this.#printers.splice(this.#printers.indexOf(listener), 1);
+  }
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     this.#listeners.push(listener);
     return () => void this.#listeners.splice(this.#listeners.indexOf(listener), 1);
@@ -69,6 +76,9 @@ export class FakeMachine implements LiveMachine {
   send(text: string, port = 0): void {
     const bytes = Uint8Array.from(text, (c) => c.charCodeAt(0));
     for (const listener of [...this.#listeners]) listener(bytes, port);
+  }
+  print(text: string): void {
+    for (const listener of [...this.#printers]) listener(Uint8Array.from(text, (c) => c.charCodeAt(0)));
   }
   emit<K extends keyof MachineEvents>(name: K, event: MachineEvents[K]): void {
     for (const { name: wanted, handler } of this.#handlers) if (wanted === name) handler(event as never);

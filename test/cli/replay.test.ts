@@ -45,6 +45,9 @@ class FakeReplay implements FollowedReplay {
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void {
     return this.#console.onSerial(listener);
   }
+  onParallel(listener: (bytes: Uint8Array) => void): () => void {
+    return this.#console.onParallel(listener);
+  }
   async goLive(options: LiveOptions = {}): Promise<FakeMachine> {
     this.liveOptions = options;
     return this.live;

@@ -98,6 +98,30 @@ describe('reel run', () => {
     expect(at.stdout.text).toBe('');
   });
 
+  it('has up to four serial ports and a printer, each with a place of its own', async () => {
+    const folder = temporaryFolder();
+    const [first, third, page] = ['one', 'three', 'page'].map((name) => join(folder, name)) as [string, string, string];
+    const machine = new FakeMachine([
+      async (m) => {
+        ['a', 'b', 'c', 'd'].forEach((text, port) => m.send(text, port));
+        m.print('printed');
+        return { kind: 'halted' };
+      },
+      stops({ kind: 'powered-off' }),
+    ]);
+    const ports = [`file:${first}`, 'stdio', `file:${third}`].flatMap((where) => ['-serial', where]);
+    const library = libraryOf(machine);
+    const at = desk();
+    const code = at.run(['run', 'image', ...ports, '-parallel', `file:${page}`], library);
+    await until(() => machine.done.includes('run'));
+    at.stdin.type('x');
+    expect(await code).toBe(0);
+    expect([first, third, page].map((file) => readFileSync(file, 'utf8'))).toEqual(['a', 'c', 'printed']);
+    expect(at.stdout.text).toBe('b');
+    expect(library.options?.serialPorts).toBe(3);
+    expect(machine.done).toContain('serial2 x');
+  });
+
   it('closes the machine when the serial file cannot be made', async () => {
     const machine = new FakeMachine([]);
     expect(await desk().run(['run', 'image', '-serial', 'file:/nowhere/x'], libraryOf(machine))).toBe(11);

@@ -70,6 +70,26 @@ describe('printer, four serial ports and mouse', () => {
     await recording.close();
   });
 
+  it('are known to the boot ROM, which prints by INT 17h', async () => {
+    // jmp $+2; mov ax, 'P'; xor dx, dx; int 17h; mov [7E00h], ah; cli; hlt
+    const program = Buffer.from('eb00b8500031d2cd178826007efaf4', 'hex');
+    const sector = new Uint8Array(512);
+    sector.set(program);
+    sector.set([0x55, 0xaa], 510);
+    const machine = await boot(sector, { outDir, serialPorts: 3 });
+    const printed: number[] = [];
+    machine.onParallel((bytes) => printed.push(...bytes));
+    expect(await machine.run({ until: { ticks: 50e6 } })).toEqual({ kind: 'halted' });
+    expect(printed).toEqual([0x50]);
+    // Busy with it, selected, no error.
+    expect(machine.readMemory(0x7e00, 1)[0]! & 0x39).toBe(0x10);
+    const bda = Buffer.from(machine.readMemory(0x400, 0x12));
+    const words = Array.from({ length: 6 }, (_, n) => bda.readUInt16LE(2 * n));
+    expect(words).toEqual([0x3f8, 0x2f8, 0x3e8, 0, 0x378, 0]);
+    expect(bda.readUInt16LE(0x10) & 0xce00).toBe(0x4600);
+    await machine.close();
+  });
+
   it('are refused what they cannot have', async () => {
     const machine = await boot(image('ports.img'), { outDir, serialPorts: 0 });
     expect(codeOf(() => machine.typeSerial('x'))).toBe('USAGE');

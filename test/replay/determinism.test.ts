@@ -39,6 +39,8 @@ const GUESTS: readonly Guest[] = [
   { name: 'multiboot.bin', last: /multiboot: ok/, stop: 'powered-off' },
   { name: 'port-fuzz.img', parameter: 1000, last: /done, 1000 calls/, stop: 'powered-off' },
   { name: 'port-fuzz-ring3.img', parameter: 500, last: /done, 500 calls/, stop: 'powered-off' },
+  { name: 'device-fuzz.img', parameter: 2000, last: /device-fuzz: done/, stop: 'powered-off' },
+  { name: 'floppy.img', last: /floppy: done/, stop: 'powered-off' },
   { name: 'test-reset.img', last: /reset: boot 3/, stop: 'powered-off' },
   {
     name: 'test-halt.img',
@@ -48,6 +50,15 @@ const GUESTS: readonly Guest[] = [
   },
   { name: 'test-series.img', parameter: 3, last: /series: done/, stop: 'powered-off', recordsItself: true },
   { name: 'dos.img', last: /dos: done/, stop: 'powered-off', recordsItself: true },
+  {
+    name: 'ports.img',
+    steps: [
+      [1_000_003, (m) => m.moveMouse(3, -2)],
+      [2_000_005, (m) => m.moveMouse(0, 0, { buttons: ['left', 'right'] })],
+    ],
+    last: /ports: done/,
+    stop: 'powered-off',
+  },
   {
     name: 'keyboard.img',
     steps: [

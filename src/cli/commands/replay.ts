@@ -1,5 +1,5 @@
 import { CodedError } from '../../base/errors.js';
-import { SerialOutput, writeScreen } from '../console-output.js';
+import { PortOutput, writeScreen } from '../console-output.js';
 import type { Command, Context } from '../context.js';
 import { divergenceLines } from '../divergence-text.js';
 import { exitCodeOf } from '../exit-codes.js';
@@ -73,24 +73,24 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
   const profile = ProfileFile.of(options);
   return withRecording(context, file!, async (recording) => {
     const followed = await recording.replay();
-    const serial = new SerialOutput(context.output, targets.serial);
+    const ports = new PortOutput(context.output, targets);
     try {
       profile?.begin(followed);
-      serial.attach(followed);
+      ports.attach(followed);
       const code = await follow(context, followed, until);
       if (code === null && live !== null) {
         // Of the replay: what follows is another run.
         profile?.end();
         const machine = await followed.goLive({ ...liveMachineOptions(options), bootImage: options.image });
         context.output.message('reel: live');
-        return await runLive(context, machine, live, serial);
+        return await runLive(context, machine, live, ports);
       }
       if (targets.display === 'text') writeScreen(context.output, followed.screenText());
       new Screenshots(options).finish(followed);
       return code ?? exitCodeOf('OK');
     } finally {
       profile?.end();
-      serial.close();
+      ports.close();
       await followed.close();
     }
   });

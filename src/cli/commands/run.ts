@@ -1,10 +1,11 @@
 import { CodedError } from '../../base/errors.js';
-import { SerialOutput } from '../console-output.js';
+import { PortOutput } from '../console-output.js';
 import type { Command } from '../context.js';
 import { runLive } from '../live.js';
 import { driveOptions } from '../drive-options.js';
 import { liveMachineOptions, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { ProfileFile } from '../profile-file.js';
+import { DEFAULT_SERIAL_PORTS } from '../../machine/config.js';
 import { parseIcount, parseRtc, parseTime } from '../values.js';
 
 interface RunOptions extends LiveVerbOptions {
@@ -57,17 +58,18 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     boot,
     epoch,
     nsPerTick,
+    ...(live.serials.length > DEFAULT_SERIAL_PORTS ? { serialPorts: live.serials.length } : {}),
   });
-  let serial: SerialOutput;
+  let ports: PortOutput;
   try {
-    serial = new SerialOutput(context.output, live.serial);
+    ports = new PortOutput(context.output, live);
   } catch (error) {
     await machine.close();
     throw error;
   }
   profile?.begin(machine);
   try {
-    return await runLive(context, machine, live, serial);
+    return await runLive(context, machine, live, ports);
   } finally {
     profile?.end();
   }

@@ -55,6 +55,8 @@ const TCR_LOOPBACK = 0x06;
 const DCR_WTS = 0x01;
 const CRC_BYTES = 4;
 const HEADER_BYTES = 4;
+const MANY_MISSED = 0x80;
+const MOST_MISSED = 0xc0;
 
 export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
   readonly kind = 'rtl8029';
@@ -279,10 +281,16 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     return address >= MEMORY_START && address < MEMORY_END ? this.state.memory[address - MEMORY_START] : 0xff;
   }
 
+  /** Remote addresses go round the ring, too (datasheet, remote DMA). */
+  #after(address: number): number {
+    const { pstart, pstop } = this.state;
+    const next = (address + 1) & 0xffff;
+    return next === pstop * PAGE ? pstart * PAGE : next;
+  }
+
   #advance(bytes: number): void {
     const { state } = this;
-    state.rsar = (state.rsar + bytes) & 0xffff;
-    if (state.rsar === state.pstop * PAGE) state.rsar = state.pstart * PAGE;
+    for (let i = 0; i < bytes; i++) state.rsar = this.#after(state.rsar);
     if (state.rbcr <= bytes) {
       state.rbcr = 0;
       this.#raise(ISR.RDC);
@@ -299,7 +307,10 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     if ((state.command & CR.RD) !== RD_READ || state.rbcr === 0) return 0;
     const count = this.#step(width);
     let value = 0;
-    for (let i = 0; i < Math.min(count, width); i++) value |= this.#memoryByte((state.rsar + i) & 0xffff) << (8 * i);
+    let address = state.rsar;
+    for (let i = 0; i < Math.min(count, width); i++, address = this.#after(address)) {
+      value |= this.#memoryByte(address) << (8 * i);
+    }
     this.#advance(count);
     return value >>> 0;
   }
@@ -308,7 +319,10 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     const { state } = this;
     if ((state.command & CR.RD) !== RD_WRITE || state.rbcr === 0) return;
     const count = this.#step(width);
-    for (let i = 0; i < Math.min(count, width); i++) this.#put((state.rsar + i) & 0xffff, value >>> (8 * i));
+    let address = state.rsar;
+    for (let i = 0; i < Math.min(count, width); i++, address = this.#after(address)) {
+      this.#put(address, value >>> (8 * i));
+    }
     this.#advance(count);
   }
 
@@ -358,12 +372,19 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     return (rcr & RCR.PRO) !== 0 || par.every((byte, i) => byte === frame[i]);
   }
 
+  /** The tally stops at 192 and asks to be read from 128 on (datasheet, tally counters). */
+  #miss(cause: number): void {
+    const { state } = this;
+    state.missed = Math.min(MOST_MISSED, state.missed + 1);
+    this.#raise(cause | (state.missed >= MANY_MISSED ? ISR.CNT : 0));
+  }
+
   /** Puts a frame with its header into the ring (datasheet 7.0). */
   #take(frame: Uint8Array): boolean {
     const { state } = this;
     if (!this.#accepts(frame)) return false;
     if ((state.rcr & RCR.MON) !== 0) {
-      state.missed = Math.min(0xc0, state.missed + 1);
+      this.#miss(0);
       return false;
     }
     const total = frame.length + HEADER_BYTES + CRC_BYTES;
@@ -372,8 +393,7 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     if (ring <= 0 || state.curr < state.pstart || state.curr >= state.pstop) return false;
     const free = state.bnry === state.curr ? ring : (state.bnry - state.curr + 2 * ring) % ring;
     if (free <= pages) {
-      state.missed = Math.min(0xc0, state.missed + 1);
-      this.#raise(ISR.OVW);
+      this.#miss(ISR.OVW);
       return false;
     }
     const start = state.curr;

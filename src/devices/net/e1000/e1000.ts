@@ -11,7 +11,7 @@
 import type { PortHandler } from '../../../core/bus.js';
 import { ticksFromNs } from '../../../core/clock.js';
 import type { Device } from '../../../core/device.js';
-import { fixedBytes, list, record, u16, u32, type Codec, type StateSchema } from '../../../core/state.js';
+import { fixedBytes, fixedList, record, safe, u16, u32, type Codec, type StateSchema } from '../../../core/state.js';
 import type { Timer } from '../../../core/timers.js';
 import { PciConfigSpace, type PciFunction } from '../../pci/config-space.js';
 import {
@@ -24,7 +24,7 @@ import {
   type NetworkCardOptions,
 } from '../network-card.js';
 import { EEPROM_SCHEMA, EEPROM_WORDS, eepromOf, newEeprom, readPins, writePins, type EepromState } from './eeprom.js';
-import { mdic, newPhy } from './phy.js';
+import { isLoopedBack, mdic, newPhy } from './phy.js';
 import { receive } from './receive.js';
 import { CAUSE, CTRL_PHY_RST, CTRL_RST, E1000, KEPT, STATUS_LINK_UP } from './registers.js';
 import { newTransmit, transmit, TRANSMIT_SCHEMA, type TransmitState } from './transmit.js';
@@ -39,6 +39,11 @@ const EERD_START = 1;
 const EERD_DONE = 0x10;
 /** Between looks at a ring with more descriptors than are worked off at once. */
 const RING_PAUSE_NS = 4000;
+/** On the wire, 1000 Mbit/s: a byte, and what every frame has around it (preamble, checksum, gap). */
+const NS_PER_BYTE = 8;
+const BYTES_AROUND_FRAME = 24;
+/** Frames are handed on as soon as software offers them, up to so far ahead of the wire: some 64 KiB. */
+const MAX_AHEAD_NS = 524_288;
 
 /** Registers in order. */
 const registersCodec: Codec<Uint32Array> = {
@@ -59,6 +64,8 @@ export interface E1000State {
   eeprom: EepromState;
   phy: number[];
   transmit: TransmitState;
+  /** Tick at which the wire would have carried all that was sent. */
+  wireFreeAt: number;
   /** Of all frames sent. */
   sentHash: number;
 }
@@ -71,8 +78,9 @@ export class E1000Card implements Device<E1000State>, PciFunction, NetworkCard {
     registers: registersCodec,
     ioAddress: u32,
     eeprom: record(EEPROM_SCHEMA),
-    phy: list(u16),
+    phy: fixedList(u16),
     transmit: record(TRANSMIT_SCHEMA),
+    wireFreeAt: safe,
     sentHash: u32,
   };
   readonly state: E1000State;
@@ -109,6 +117,7 @@ export class E1000Card implements Device<E1000State>, PciFunction, NetworkCard {
       eeprom: newEeprom(),
       phy: newPhy(),
       transmit: newTransmit(),
+      wireFreeAt: 0,
       sentHash: NO_FRAMES_HASH,
     };
     this.#resetChip();
@@ -135,6 +144,7 @@ export class E1000Card implements Device<E1000State>, PciFunction, NetworkCard {
     this.#set(E1000.RAL, mac[0] | (mac[1] << 8) | (mac[2] << 16) | (mac[3] << 24));
     this.#set(E1000.RAL + 4, mac[4] | (mac[5] << 8) | ADDRESS_VALID);
     Object.assign(this.state.transmit, newTransmit());
+    this.state.wireFreeAt = 0;
     this.#ring.cancel();
     this.#drive();
   }
@@ -242,9 +252,16 @@ export class E1000Card implements Device<E1000State>, PciFunction, NetworkCard {
   }
 
   // ---- frames
+  /** How far the card has got ahead of its wire. */
+  get #aheadTicks(): number {
+    return this.state.wireFreeAt - this.#options.clock.now;
+  }
+
   #transmit(): void {
-    if (!this.config.isBusMaster) return;
     const { clock, memory } = this.#options;
+    // While a look at the ring is due, there is nothing to add: software only moves the tail.
+    if (!this.config.isBusMaster || this.#ring.deadline !== null) return;
+    const maxAhead = ticksFromNs(MAX_AHEAD_NS, clock.nsPerTick);
     const isMore = transmit({
       state: this.state.transmit,
       memory,
@@ -252,15 +269,25 @@ export class E1000Card implements Device<E1000State>, PciFunction, NetworkCard {
       set: this.#set,
       cause: this.#cause,
       send: (frame) => this.#send(frame),
+      canSend: () => this.#aheadTicks < maxAhead,
     });
-    if (isMore) this.#ring.arm(clock.now + ticksFromNs(RING_PAUSE_NS, clock.nsPerTick));
+    const pause = Math.max(ticksFromNs(RING_PAUSE_NS, clock.nsPerTick), this.#aheadTicks - Math.floor(maxAhead / 2));
+    if (isMore) this.#ring.arm(clock.now + pause);
   }
 
   #send(packet: Uint8Array): void {
+    const { state } = this;
+    const { clock } = this.#options;
     const frame = padded(packet);
-    this.state.sentHash = hashSent(this.state.sentHash, frame);
+    const wireNs = (frame.length + BYTES_AROUND_FRAME) * NS_PER_BYTE;
+    state.wireFreeAt = Math.max(state.wireFreeAt, clock.now) + ticksFromNs(wireNs, clock.nsPerTick);
     this.#count([E1000.TPT, E1000.GPTC, isBroadcast(frame) ? E1000.BPTC : isMulticast(frame) ? E1000.MPTC : 0]);
     this.#countBytes([E1000.TOTL, E1000.GOTCL], frame.length + 4);
+    if (isLoopedBack(state.phy)) {
+      this.receive(frame);
+      return;
+    }
+    state.sentHash = hashSent(state.sentHash, frame);
     this.#options.transmit(frame);
   }
 

@@ -4,6 +4,7 @@ import { CAUSE } from './registers.js';
 export const PHY_REGISTERS = 32;
 const CONTROL = 0;
 const CONTROL_RESET = 0x8000;
+const CONTROL_LOOPBACK = 0x4000;
 const CONTROL_RESTART = 0x0200;
 const ADDRESS = 1;
 const READ = 2;
@@ -31,6 +32,11 @@ const WRITABLE = new Set([0, 4, 9, 16, 18, 20, 29, 30]);
 
 export function newPhy(): number[] {
   return Array.from({ length: PHY_REGISTERS }, (_, n) => POWER_ON[n] ?? 0);
+}
+
+/** What is sent comes back instead of leaving. */
+export function isLoopedBack(phy: readonly number[]): boolean {
+  return (phy[CONTROL] & CONTROL_LOOPBACK) !== 0;
 }
 
 /** What MDIC reads after a command was written to it, and the interrupt cause that goes with it. */

@@ -10,8 +10,11 @@ const DESCRIPTOR_BYTES = 16;
 export const DESCRIPTORS_AT_ONCE = 128;
 /** The largest packet that segmentation takes, with room for its headers. */
 const MAX_PACKET_BYTES = 0x1_1000;
+/** The longest frame on the wire (section 1.3); longer ones are not sent. */
+export const MAX_LONG_FRAME_BYTES = 16128;
 const MAX_HEADER_BYTES = 256;
-const MIN_MSS = 16;
+/** Below what any TCP asks for; keeps a packet from becoming thousands of frames. */
+const MIN_MSS = 64;
 
 const TCTL_EN = 0x02;
 const CMD_EOP = 0x0100_0000;
@@ -59,11 +62,13 @@ export interface TransmitOptions {
   readonly set: (register: number, value: number) => void;
   readonly cause: (bits: number) => void;
   readonly send: (frame: Uint8Array) => void;
+  /** The wire takes more for now; asked between descriptors. */
+  readonly canSend: () => boolean;
 }
 
 /** Works off the ring. True when there is more to do than was done at once. */
 export function transmit(options: TransmitOptions): boolean {
-  const { get, set, cause, memory } = options;
+  const { get, set, cause, memory, canSend } = options;
   if ((get(E1000.TCTL) & TCTL_EN) === 0) return false;
   const count = get(E1000.TDLEN) / DESCRIPTOR_BYTES;
   // 64-bit addresses beyond 4 GiB have no memory behind them.
@@ -73,7 +78,7 @@ export function transmit(options: TransmitOptions): boolean {
   if (count === 0 || head >= count || head === tail) return false;
   let causes = CAUSE.TXQE;
   let done = 0;
-  for (; head !== tail && done < DESCRIPTORS_AT_ONCE; done++) {
+  for (; head !== tail && done < DESCRIPTORS_AT_ONCE && canSend(); done++) {
     const at = base + head * DESCRIPTOR_BYTES;
     const descriptor = new DataView(memory.read(at, DESCRIPTOR_BYTES).buffer);
     const [lower, upper] = [descriptor.getUint32(8, true), descriptor.getUint32(12, true)];
@@ -117,7 +122,7 @@ function take({ state, memory, get, send }: TransmitOptions, descriptor: DataVie
   if ((lower & CMD_EOP) === 0) return;
   const packet = state.packet;
   state.packet = new Uint8Array(0);
-  if (packet.length === 0) return;
+  if (packet.length === 0 || (state.segments === 0 && packet.length > MAX_LONG_FRAME_BYTES)) return;
   const tag = (lower & CMD_VLE) !== 0 && (get(E1000.CTRL) & CTRL_VME) !== 0 ? upper >>> 16 : null;
   const out = (frame: Uint8Array): void => send(tag === null ? frame : tagged(frame, get(E1000.VET) & 0xffff, tag));
   if (!isExtended) {
@@ -152,7 +157,7 @@ function offload({ options, context0, context1 }: TransmitState, packet: Uint8Ar
 /** Cuts the packet into frames with `MSS` bytes of data each behind adapted headers (section 3.5). */
 function segment(state: TransmitState, packet: Uint8Array, out: (frame: Uint8Array) => void): void {
   const headerBytes = Math.min((state.context3 >>> 8) & 0xff, MAX_HEADER_BYTES, packet.length);
-  const mss = Math.max(state.context3 >>> 16, MIN_MSS);
+  const mss = Math.min(Math.max(state.context3 >>> 16, MIN_MSS), MAX_LONG_FRAME_BYTES - headerBytes);
   const isTcp = (state.context2 & TUCMD_TCP) !== 0;
   const isIpv4 = (state.context2 & TUCMD_IP) !== 0;
   const [ip, transport] = [state.context0 & 0xff, state.context1 & 0xff];
