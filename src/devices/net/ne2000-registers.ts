@@ -90,6 +90,37 @@ export const NE2000_SCHEMA: StateSchema<Ne2000State> = {
   sentHash: u32,
 };
 
+/** Page 0; the tally of missed frames starts anew when it is read. */
+export function readPage0(state: Ne2000State, offset: number): number {
+  switch (offset) {
+    case 1:
+    case 8:
+      return state.rsar & 0xff;
+    case 2:
+    case 9:
+      return state.rsar >> 8;
+    case 3:
+      return state.bnry;
+    case 4:
+      return state.tsr;
+    case 7:
+      return state.isr;
+    case 10:
+    case 11:
+      // The RTL8029 tells its name where the DP8390 has nothing.
+      return offset === 10 ? 0x50 : 0x43;
+    case 12:
+      return state.rsr;
+    case 15: {
+      const { missed } = state;
+      state.missed = 0;
+      return missed;
+    }
+    default:
+      return 0;
+  }
+}
+
 /** Page 2: what was written to page 0 and 1, to be read. */
 export function readPage2(state: Ne2000State, offset: number): number {
   const values: Readonly<Record<number, number>> = {

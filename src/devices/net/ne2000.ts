@@ -36,6 +36,7 @@ import {
   TSR_PTX,
   NE2000_SCHEMA,
   powerOn,
+  readPage0,
   readPage2,
   type Ne2000State,
 } from './ne2000-registers.js';
@@ -55,6 +56,8 @@ const TCR_LOOPBACK = 0x06;
 const DCR_WTS = 0x01;
 const CRC_BYTES = 4;
 const HEADER_BYTES = 4;
+/** Registers of page 0 that are kept as written. */
+const PLAIN = { 1: 'pstart', 2: 'pstop', 3: 'bnry', 4: 'tpsr' } as const;
 const MANY_MISSED = 0x80;
 const MOST_MISSED = 0xc0;
 
@@ -145,7 +148,7 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     if (offset === 0) return state.command;
     switch (state.command >> 6) {
       case 0:
-        return this.#readPage0(offset);
+        return readPage0(state, offset);
       case 1:
         if (offset < 7) return state.par[offset - 1];
         return offset === 7 ? state.curr : state.mar[offset - 8];
@@ -154,39 +157,6 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
       default:
         // RTL8029: 9346CR, CONFIG0 to CONFIG3 (bit 6 of the last: full duplex).
         return offset === 6 ? 0x40 : 0;
-    }
-  }
-
-  #readPage0(offset: number): number {
-    const { state } = this;
-    switch (offset) {
-      case 1:
-        return state.rsar & 0xff;
-      case 2:
-        return state.rsar >> 8;
-      case 3:
-        return state.bnry;
-      case 4:
-        return state.tsr;
-      case 7:
-        return state.isr;
-      case 8:
-        return state.rsar & 0xff;
-      case 9:
-        return state.rsar >> 8;
-      case 10:
-      case 11:
-        // The RTL8029 tells its name where the DP8390 has nothing.
-        return offset === 10 ? 0x50 : 0x43;
-      case 12:
-        return state.rsr;
-      case 15: {
-        const { missed } = state;
-        state.missed = 0;
-        return missed;
-      }
-      default:
-        return 0;
     }
   }
 
@@ -209,16 +179,10 @@ export class Ne2000 implements Device<Ne2000State>, PciFunction, NetworkCard {
     const high = (word: number): number => (word & 0x00ff) | (value << 8);
     switch (offset) {
       case 1:
-        state.pstart = value;
-        return;
       case 2:
-        state.pstop = value;
-        return;
       case 3:
-        state.bnry = value;
-        return;
       case 4:
-        state.tpsr = value;
+        state[PLAIN[offset]] = value;
         return;
       case 5:
         state.tbcr = low(state.tbcr);

@@ -183,7 +183,7 @@ describe('82077AA', () => {
       expect(command(0x46, 0x00, 0, 0, 17, 2, 18, 0x1b, 0xff)).toEqual([0x40, 0x80, 0, 1, 0, 1, 2]);
     });
 
-    it('write', () => {
+    it('write what memory has', () => {
       ram.fill(0x5a, 0x2000, 0x2000 + SECTOR_BYTES);
       program(0x4a, 0x2000, SECTOR_BYTES);
       expect(command(0x45, 0, 0, 0, 3, 2, 18, 0x1b, 0xff)).toEqual([0, 0, 0, 0, 0, 4, 2]);
@@ -363,7 +363,7 @@ describe('82077AA', () => {
       expect(fdc.result().slice(0, 2)).toEqual([0x40, 0x02]);
     });
 
-    it('format', () => {
+    it('format a track', () => {
       begin(0x4d, 0, 2, 2, 0x50, 0xe5);
       for (const sector of [1, 2]) {
         for (const byte of [0, 0, sector, 2]) bench.write(0x3f5, byte);
