@@ -100,9 +100,12 @@ function installer(packages: Packages): { kernel: string; initrd: string } {
   return { kernel: packages.file(name, `${folder}/linux`), initrd: packages.file(name, `${folder}/initrd.gz`) };
 }
 
-/** More than a few colours: a picture, and no empty screen. */
+/** An empty screen is a smaller file. */
+function hasColours(machine: Machine): boolean {
+  return machine.screenshot().length > 1200;
+}
 function isPicture(machine: Machine): boolean {
-  return machine.screenText() === '' && machine.screenshot().length > 1200;
+  return machine.screenText() === '' && machine.screenshot().length > 8000;
 }
 
 const ipxe = (model: string): System => ({
@@ -194,7 +197,7 @@ export function bootSectors(folder: string): System[] {
     // They were written for the clock of older PCs.
     options: (packages) => ({ bios: seaBios(packages), fda: join(folder, file), nsPerTick: 32 }),
     seconds: 10,
-    isUp: (machine) => machine.tick >= 100_000_000 && (machine.screenText().trim() !== '' || isPicture(machine)),
+    isUp: (machine) => machine.tick >= 100_000_000 && (machine.screenText().trim() !== '' || hasColours(machine)),
   }));
 }
 
