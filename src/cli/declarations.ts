@@ -256,11 +256,16 @@ export const VERBS = [
       '`trace`: Chrome trace events of phases and marks, which Perfetto opens; time stamps are guest time.',
       '`junit`: a test case per verdict; a phase in which nothing was judged is skipped, or an error when the recording ends in it.',
       '`serial`: the bytes that a serial port sent. `json`: a line per entry, payloads in base64, hashes in hexadecimal.',
+      '`core` and `lime`: replay, and write RAM as it is then into a new file, an ELF core file with the registers or for Volatility.',
       '`overlay`: replays, and writes what a drive holds then as a raw image into a new file: its image with all that the guest has written.',
     ],
     arguments: [FILE],
     options: [
-      { name: 'as', argument: 'format', help: '`trace`, `junit`, `serial`, `overlay` or `json`' },
+      {
+        name: 'as',
+        argument: 'format',
+        help: '`trace`, `junit`, `serial`, `pcapng`, `json`, `overlay`, `core` or `lime`',
+      },
       { name: 'port', argument: 'n', help: 'serial port for `--as serial`, COM1 is 0 (default: 0)' },
       {
         name: 'drive',
@@ -268,7 +273,11 @@ export const VERBS = [
         help: 'drive for `--as overlay`: `fda`, `fdb`, `hda` to `hdd` (default: `hda`)',
       },
       { name: 'image', argument: 'file', help: 'base image of that drive; images up to 4 MiB are in the recording' },
-      { name: 'until', argument: 'where', help: 'for `--as overlay`: a tick, `mark:LABEL` or `end` (default: `end`)' },
+      {
+        name: 'until',
+        argument: 'where',
+        help: 'for `--as overlay`, `core` and `lime`: a tick, `mark:LABEL` or `end` (default: `end`)',
+      },
       { ...OUTPUT, help: 'write to this file (default: standard output)' },
     ],
     jsonSchema: 'schemas/cli-export-entry.schema.json',

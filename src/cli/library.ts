@@ -4,6 +4,7 @@ import type { StopReason, Until } from '../harness/guest-machine.js';
 import type { ReplayProgress, Verification } from '../harness/recording.js';
 import type { Profile } from '../harness/profile.js';
 import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
+import type { MemoryRange } from '../harness/physical-memory.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { DriveId } from '../machine/drives.js';
 
@@ -36,6 +37,9 @@ export interface FollowedReplay {
   /** A PNG file. */
   screenshot(): Uint8Array;
   /** What a drive's medium holds. */
+  registers(): Record<string, number>;
+  memoryRanges(): MemoryRange[];
+  memoryContents(range: MemoryRange): Generator<Uint8Array>;
   diskContents(drive: DriveId, image?: string): Iterable<Uint8Array>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   onParallel(listener: (bytes: Uint8Array) => void): () => void;

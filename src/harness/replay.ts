@@ -17,6 +17,7 @@ import type { GuestMachine } from './guest-machine.js';
 import { readLinearMemory, registersOf } from './inspect.js';
 import type { LiveOptions } from './launch.js';
 import { openNetworks } from './network-links.js';
+import { memoryContents, memoryRanges, type MemoryRange } from './physical-memory.js';
 import { launch } from './launch.js';
 import type { Recording, ReplayProgress } from './recording.js';
 import type { HostServices } from './services.js';
@@ -75,6 +76,14 @@ export class Replay {
   }
   readMemory(linear: number, length: number): Uint8Array {
     return readLinearMemory(this.#parts.pc, linear, length);
+  }
+  /** RAM that firmware leaves to operating systems. */
+  memoryRanges(): MemoryRange[] {
+    return memoryRanges(this.#parts.pc);
+  }
+  /** The bytes of a range, in pieces that are valid until the replay goes on. */
+  memoryContents(range: MemoryRange): Generator<Uint8Array> {
+    return memoryContents(this.#parts.pc, range);
   }
   /** The screen as a PNG file. */
   screenshot(): Uint8Array {

@@ -26,7 +26,11 @@ describe('a wrong command line', () => {
     ['nothing to boot', ['run'], 'there is nothing to boot (give an IMAGE, a drive such as --hda, --kernel or --bios)'],
     ['an initrd without a kernel', ['run', 'image', '-initrd', 'x'], '--initrd needs a kernel'],
     ['a format that does not exist', ['export', GOLDEN, '--as', 'pdf'], '"pdf" is not a value that --as takes'],
-    ['no format', ['export', GOLDEN], '--as is missing (one of trace, junit, serial, pcapng, overlay, json)'],
+    [
+      'no format',
+      ['export', GOLDEN],
+      '--as is missing (one of trace, junit, serial, pcapng, json, overlay, core, lime)',
+    ],
     ['a serial port that does not exist', ['run', 'x', '-serial', 'tcp:1'], 'stdio, file:NAME or none'],
     ['two consoles', ['run', 'x', '-serial', 'stdio', '-serial', 'stdio'], 'two serial ports at standard input'],
     ['a fifth serial port', ['run', 'x', ...Array<string>(5).fill('--serial=none')], 'up to 4'],

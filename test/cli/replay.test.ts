@@ -36,6 +36,13 @@ class FakeReplay implements FollowedReplay {
     options.onProgress?.(21, 100);
     return this.result;
   }
+  registers(): Record<string, number> {
+    return {};
+  }
+  memoryRanges(): never[] {
+    return [];
+  }
+  *memoryContents(): Generator<Uint8Array> {}
   screenshot(): Uint8Array {
     return Uint8Array.of(0x89);
   }

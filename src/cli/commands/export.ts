@@ -1,22 +1,22 @@
 import { OutputFile } from '../../host/output-file.js';
 import type { Command } from '../context.js';
 import { exitCodeOf } from '../exit-codes.js';
-import { exportDisk, type DiskExportOptions } from '../export/disk.js';
 import { jsonLines } from '../export/json-lines.js';
 import { junitReport } from '../export/junit.js';
 import { pcapng } from '../export/pcapng.js';
+import { exportReplayed, REPLAYED_FORMATS, type ReplayedExportOptions } from '../export/replayed.js';
 import { serialOutput } from '../export/serial.js';
 import { traceOf } from '../export/trace.js';
 import { withReel, type ReelContents } from '../reel-contents.js';
 import { parseChoice, parseCount } from '../values.js';
 
-interface ExportOptions extends DiskExportOptions {
+interface ExportOptions extends ReplayedExportOptions {
   readonly as?: string;
   readonly port?: string;
 }
 
-const FORMATS = ['trace', 'junit', 'serial', 'pcapng', 'overlay', 'json'] as const;
-type Format = Exclude<(typeof FORMATS)[number], 'overlay'>;
+const READ_FORMATS = ['trace', 'junit', 'serial', 'pcapng', 'json'] as const;
+type Format = (typeof READ_FORMATS)[number];
 
 function* exported(recording: ReelContents, format: Format, port: number): Generator<Uint8Array | string> {
   switch (format) {
@@ -38,8 +38,10 @@ function* exported(recording: ReelContents, format: Format, port: number): Gener
 }
 
 export const exportRecording: Command<ExportOptions> = async (context, [file], options) => {
-  const format = parseChoice('as', options.as, FORMATS);
-  if (format === 'overlay') return exportDisk(context, file!, options);
+  const chosen = parseChoice('as', options.as, [...READ_FORMATS, ...REPLAYED_FORMATS]);
+  const replayed = REPLAYED_FORMATS.find((format) => format === chosen);
+  if (replayed !== undefined) return exportReplayed(context, file!, replayed, options);
+  const format = chosen as Format;
   const port = parseCount('port', options.port ?? '0');
   return withReel(file!, async (recording) => {
     const target = options.output === undefined ? null : new OutputFile(options.output);

@@ -5,23 +5,37 @@ import type { Context } from '../context.js';
 import { divergenceLines } from '../divergence-text.js';
 import { exitCodeOf } from '../exit-codes.js';
 import { progressOf } from '../progress.js';
+import { elfCore } from './core.js';
+import { limeImage } from './lime.js';
 import { parseChoice, parseUntil } from '../values.js';
 import { withRecording } from '../with-recording.js';
 
-export interface DiskExportOptions {
+/** Formats of what a machine holds at a moment: they need a replay. */
+export const REPLAYED_FORMATS = ['overlay', 'core', 'lime'] as const;
+export type ReplayedFormat = (typeof REPLAYED_FORMATS)[number];
+
+export interface ReplayedExportOptions {
   readonly drive?: string;
   readonly image?: string;
   readonly until?: string;
   readonly output?: string;
 }
 
-/** Replays to the place that is asked for and writes a drive's medium as it is there: image and what was written to it. */
-export async function exportDisk(context: Context, file: string, options: DiskExportOptions): Promise<number> {
+/**
+ * Replays to the place that is asked for and writes what is there: a drive's medium, that is its image with what was
+ * written to it; RAM, with or without the registers.
+ */
+export async function exportReplayed(
+  context: Context,
+  file: string,
+  format: ReplayedFormat,
+  options: ReplayedExportOptions,
+): Promise<number> {
   const drive = parseChoice('drive', options.drive ?? 'hda', DRIVE_IDS);
   const until = parseUntil(options.until ?? 'end');
   const { output: path, image } = options;
   if (path === undefined) {
-    throw new CodedError('USAGE', '--output is missing', { hint: 'give the image to write, which must not exist' });
+    throw new CodedError('USAGE', '--output is missing', { hint: 'give the file to write, which must not exist' });
   }
   return withRecording(context, file, async (recording) => {
     const replay = await recording.replay();
@@ -40,7 +54,12 @@ export async function exportDisk(context: Context, file: string, options: DiskEx
           hint: 'reel marks FILE lists marks and ticks',
         });
       }
-      writeNew(path, replay.diskContents(drive, image));
+      const contents = {
+        overlay: () => replay.diskContents(drive, image),
+        core: () => elfCore(replay),
+        lime: () => limeImage(replay),
+      };
+      writeNew(path, contents[format]());
       return exitCodeOf('OK');
     } finally {
       await replay.close();
