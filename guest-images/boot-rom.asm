@@ -104,6 +104,8 @@ int05:                                  ; FF54h: print screen; there is no print
         pop     ds
         pop     ax
         iret
+        AT      0xFFE0
+        times 16 db 0                   ; where the machine puts the MP floating pointer
         AT      0xFFF0
         jmp     ROM_SEG:0xE05B
         db      '11/23/26'

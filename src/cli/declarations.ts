@@ -190,6 +190,7 @@ export const VERBS = [
         argument: 'base=TIME',
         help: "start of the guest's calendar: `base=utc` for now, or `base=2026-01-31T12:00:00`, which is UTC",
       },
+      { name: 'no-apic', help: 'a PC with its 8259 interrupt controllers alone, without APICs' },
       { name: 'epoch', argument: 'time', help: 'the same as seconds since 1970 or as ISO 8601 time' },
       ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,

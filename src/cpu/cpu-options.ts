@@ -28,6 +28,8 @@ export interface CpuOptions {
   readonly cpuid: CpuidConfig;
   /** INTA cycle: vector of the pending external interrupt. */
   readonly acknowledge: () => number;
+  /** WRMSR has changed IA32_APIC_BASE. */
+  readonly onApicBase?: () => void;
   /** x87 error output, wired to IRQ 13. */
   readonly onFerr: (level: boolean) => void;
 }

@@ -98,6 +98,7 @@ export class Cpu implements Clock {
       clock: this,
       cpuid: options.cpuid,
       onFerr: options.onFerr,
+      onApicBase: () => options.onApicBase?.(),
       onShutdown: () => {
         this.shutdown = true;
         this.cut();
@@ -134,7 +135,7 @@ export class Cpu implements Clock {
     this.#blocks.clear();
     this.state.updateModeCache();
     this.#debugRegistersChanged();
-    this.#shadowTick = this.now;
+    this.state.shadowTick = this.now;
     this.cut();
   }
 
@@ -156,7 +157,7 @@ export class Cpu implements Clock {
 
   /** Sets the clock: restore, or idle time skipped. Only between instructions. */
   set now(tick: Tick) {
-    if (this.state.interruptShadow !== 0 && this.#shadowTick === this.now) this.#shadowTick = tick;
+    if (this.state.interruptShadow !== 0 && this.state.shadowTick === this.now) this.state.shadowTick = tick;
     this.#sliceEnd = tick;
     this.#view.setUint32(STATE.budget, 0, true);
   }
@@ -188,18 +189,16 @@ export class Cpu implements Clock {
   }
 
   // ---- interrupts
-  /** Boundary at which the interrupt shadow in the state holds. */
-  get #shadowTick(): Tick {
-    return this.#view.getUint32(STATE.shadowTick, true) + this.#view.getUint32(STATE.shadowTick + 4, true) * 2 ** 32;
-  }
-  set #shadowTick(tick: Tick) {
-    this.#view.setUint32(STATE.shadowTick, tick >>> 0, true);
-    this.#view.setUint32(STATE.shadowTick + 4, Math.floor(tick / 2 ** 32), true);
-  }
   /** INTR input. */
   setInterrupt(level: boolean): void {
     this.#view.setUint32(STATE.interruptPending, level ? 1 : 0, true);
     if (level && this.state.eflagsRest & FLAG.IF) this.cut();
+  }
+
+  /** NMI input: an edge. */
+  raiseNmi(): void {
+    this.state.nmiPending = 1;
+    this.cut();
   }
 
   get interruptPending(): boolean {
@@ -210,7 +209,7 @@ export class Cpu implements Clock {
   get #shadow(): number {
     const shadow = this.state.interruptShadow;
     if (shadow === 0) return 0;
-    if (this.#shadowTick === this.now) return shadow;
+    if (this.state.shadowTick === this.now) return shadow;
     this.state.interruptShadow = 0;
     return 0;
   }
@@ -386,7 +385,7 @@ export class Cpu implements Clock {
   #afterChange(): void {
     const { state } = this;
     // Delivering an exception ends a shadow, and so does every routine that does not cast its own.
-    if (state.interruptShadow !== 0) this.#shadowTick = this.now + 1;
+    if (state.interruptShadow !== 0) this.state.shadowTick = this.now + 1;
     if (state.halted || this.wakeable || this.#mustStep()) this.cut();
     else if (state.eflagsRest & FLAG.RF) this.#refetch();
   }

@@ -1,6 +1,6 @@
 /**
- * ACPI tables of a PC without PCI and APIC: RSDP, RSDT, FADT, FACS, DSDT. ACPI specification 6.4, section 5.2; the FADT
- * has the layout of revision 3. There is no MADT, so that operating systems use the 8259 pair.
+ * ACPI tables of a PC: RSDP, RSDT, FADT, FACS, DSDT, and the MADT where there are APICs. ACPI specification 6.4, section
+ * 5.2; the FADT has the layout of revision 3. Without a MADT, operating systems use the 8259 pair.
  */
 import { assert } from '../base/assert.js';
 import { ByteWriter } from '../base/bytes.js';
@@ -21,6 +21,8 @@ import {
   storeArgument,
   type Aml,
 } from './aml.js';
+import { madt, type AcpiApic } from './acpi-madt.js';
+import { checksum, OEM_ID, table } from './acpi-table.js';
 import { SLEEP_TYPE_S5 } from './power.js';
 
 export interface AcpiOptions {
@@ -43,6 +45,8 @@ export interface AcpiOptions {
   readonly floppy?: boolean;
   /** The PCI host bridge, if there is one. */
   readonly pci?: AcpiPci;
+  /** The APICs, if there are any. */
+  readonly apic?: AcpiApic;
   /** Announce the PS/2 controller; true if left out. */
   readonly ps2?: boolean;
 }
@@ -63,11 +67,6 @@ export interface AcpiBlock {
   readonly rsdpAddress: number;
 }
 
-const OEM_ID = 'GREEL ';
-const OEM_TABLE_ID = 'GUESTREL';
-const CREATOR_ID = 'GREL';
-
-const HEADER_BYTES = 36;
 const FACS_BYTES = 64;
 
 /** FADT flags (5.2.9, table 5.10). */
@@ -86,25 +85,6 @@ const HAS_8042 = 1 << 1;
 const NO_MSI = 1 << 3;
 
 const RTC_CENTURY_INDEX = 0x32;
-
-/** What makes the bytes sum up to 0 modulo 256. */
-function checksum(bytes: Uint8Array): number {
-  let sum = 0;
-  for (const byte of bytes) sum += byte;
-  return -sum & 0xff;
-}
-
-/** A table with its header (5.2.6). */
-function table(signature: string, revision: number, body: Uint8Array): Uint8Array {
-  const out = new ByteWriter();
-  out.raw(utf8Encode(signature)).u32(HEADER_BYTES + body.length);
-  out.u8(revision).u8(0);
-  out.raw(utf8Encode(OEM_ID)).raw(utf8Encode(OEM_TABLE_ID)).u32(1);
-  out.raw(utf8Encode(CREATOR_ID)).u32(1).raw(body);
-  const bytes = out.finish();
-  bytes[9] = checksum(bytes);
-  return bytes;
-}
 
 function rsdp(rsdtAddress: number): Uint8Array {
   const bytes = new ByteWriter()
@@ -234,7 +214,7 @@ function dsdt(options: AcpiOptions): Uint8Array {
     2,
     Uint8Array.from([
       ...named('\\_S5', packageOf(sleep, sleep, integer(0), integer(0))),
-      // The interrupt model the system chose; there is only the PIC.
+      // The interrupt model the system chose. PCI interrupts are the same numbers in each.
       ...named('\\PICM', integer(0)),
       ...method('\\_PIC', 1, storeArgument(0, '\\PICM')),
       ...scope('\\_SB', ...devices),
@@ -252,12 +232,18 @@ export function buildAcpiTables(options: AcpiOptions): AcpiBlock {
   const code = dsdt(options);
   const fadtAddress = dsdtAddress + ((code.length + 15) & ~15);
   const fixed = fadt(options, facsAddress, dsdtAddress);
-  const rsdt = table('RSDT', 1, new ByteWriter().u32(fadtAddress).finish());
-  const bytes = new Uint8Array(fadtAddress + fixed.length - address);
+  const madtAddress = fadtAddress + ((fixed.length + 15) & ~15);
+  const interrupts = options.apic === undefined ? null : madt(options.apic);
+  const roots = new ByteWriter().u32(fadtAddress);
+  if (interrupts !== null) roots.u32(madtAddress);
+  const rsdt = table('RSDT', 1, roots.finish());
+  const end = interrupts === null ? fadtAddress + fixed.length : madtAddress + interrupts.length;
+  const bytes = new Uint8Array(end - address);
   bytes.set(rsdp(rsdtAddress), 0);
   bytes.set(facs(), facsAddress - address);
   bytes.set(rsdt, rsdtAddress - address);
   bytes.set(code, dsdtAddress - address);
   bytes.set(fixed, fadtAddress - address);
+  if (interrupts !== null) bytes.set(interrupts, madtAddress - address);
   return { address, bytes, rsdpAddress: address };
 }

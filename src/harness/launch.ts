@@ -1,9 +1,9 @@
 import { CodedError } from '../base/errors.js';
 import { toHex } from '../base/hash.js';
-import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import type { ImageReference, ParentReference } from '../log/meta.js';
 import type { MachineConfig } from '../machine/config.js';
 import {
+  cpuidOf,
   DEFAULT_MEMORY_BYTES,
   DEFAULT_NS_PER_TICK,
   DEFAULT_SERIAL_PORTS,
@@ -84,6 +84,8 @@ export interface MachineOptions extends LiveOptions {
   readonly videoBios?: string | Uint8Array;
   /** Serial ports, COM1 first; 0 to 4, 2 unless given. */
   readonly serialPorts?: number;
+  /** Local APIC and I/O APIC; false: a PC with its 8259 pair alone. Default true. */
+  readonly apic?: boolean;
   /** Start of the real-time clock, seconds since 1970; the present time unless given. */
   readonly epoch?: number;
   readonly nsPerTick?: number;
@@ -154,6 +156,7 @@ function boot(parts: BootParts): GuestMachine {
     epochSeconds: wholeNumber('epoch', options.epoch ?? Math.floor(services.nowMs() / 1000), 0, MAX_EPOCH_SECONDS),
     serialPorts: wholeNumber('serialPorts', options.serialPorts ?? DEFAULT_SERIAL_PORTS, 0, MAX_SERIAL_PORTS),
     parallelPorts: 1,
+    apic: options.apic ?? true,
     firmware: firmware.kind,
     hasVideoRom: firmware.videoRom !== null,
     romSha256: toHex(services.hashing.sha256(firmware.rom)),
@@ -239,7 +242,7 @@ export function launch(request: LaunchRequest): GuestMachine {
     description: {
       generator: { name: 'guestreel', version: services.version },
       machine: { ...pc.config },
-      cpuid: JSON.stringify(DEFAULT_CPUID),
+      cpuid: JSON.stringify(cpuidOf(pc.config)),
       nsPerTick: pc.config.nsPerTick,
       images: references,
     },

@@ -1,10 +1,9 @@
 import type { Tier } from '../cpu/cpu-options.js';
 import { CodedError } from '../base/errors.js';
 import type { Tick } from '../core/clock.js';
-import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import type { MarkType, ReelMeta } from '../log/meta.js';
 import { ReelReader } from '../log/reel-reader.js';
-import { parseMachineConfig } from '../machine/config.js';
+import { cpuidOf, parseMachineConfig } from '../machine/config.js';
 import { createPc, type Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import { ReplaySession } from '../replay/replay-session.js';
@@ -83,7 +82,7 @@ export class Recording {
         },
       );
     }
-    if (meta.cpuid !== JSON.stringify(DEFAULT_CPUID)) {
+    if (meta.cpuid !== JSON.stringify(cpuidOf(config))) {
       throw new CodedError('MISMATCH', 'the recording is of a CPU model that this version does not have', {
         where: this.file,
         hint: `it was written by ${this.reader.library}`,

@@ -1,18 +1,17 @@
 import { CS, DS, EAX, EBX, ES, ESI, ESP, FS, GS, SS } from '../isa/cpu-state.js';
 import { CodedError } from '../base/errors.js';
-import { buildAcpiTables } from '../devices/acpi-tables.js';
 import type { BootDiskEntry } from '../devices/bootdisk.js';
 import { cmosDriveBytes } from './drives.js';
 import { describeMachine } from './firmware/bios.js';
-import { PCI_MEMORY_END, PCI_MEMORY_START, PIRQ_IRQS, setUpPci } from './firmware/pci-setup.js';
-import { cmosMemoryBytes, ROM_AREA_START } from './loaders/e820.js';
+import { setUpPci } from './firmware/pci-setup.js';
+import { acpiTables, mpTable } from './firmware/tables.js';
+import { cmosMemoryBytes } from './loaders/e820.js';
 import { loadLinux } from './loaders/linux.js';
 import type { LoadPlan, ProtectedModeCpu } from './loaders/load-plan.js';
 import { findMultibootHeader } from './loaders/multiboot-image.js';
 import { loadMultiboot } from './loaders/multiboot.js';
 import { DEVICE_MEMORY, VIDEO_ROM_BYTES } from './memory-map.js';
 import type { Pc } from './pc.js';
-import { PARALLEL_PORTS, PM_BASE, SCI_IRQ, SERIAL_PORTS } from './pc.js';
 
 /** What a machine is to boot. A kernel goes before the disks. */
 export interface BootRequest {
@@ -41,6 +40,8 @@ export interface BootPlan extends LoadPlan {
   readonly entry: BootDiskEntry | null;
 }
 
+/** Sixteen bytes below the reset vector, which the boot ROM leaves free. */
+const MP_POINTER_FROM_END = 0x20;
 const CR0_PROTECTED = 0x11;
 const FLAT_CODE_ACCESS = 0xc09b;
 const FLAT_DATA_ACCESS = 0xc093;
@@ -74,15 +75,11 @@ export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware): void {
   if (firmware.videoRom !== null) {
     pc.memoryMap.loadRom(DEVICE_MEMORY.videoRom, VIDEO_ROM_BYTES, firmware.videoRom);
   }
-  const serialPorts = SERIAL_PORTS.slice(0, pc.config.serialPorts);
-  const pci = { memoryStart: PCI_MEMORY_START, memoryEnd: PCI_MEMORY_END, irqs: PIRQ_IRQS };
-  const parallelPorts = PARALLEL_PORTS.slice(0, pc.config.parallelPorts);
-  const floppy = pc.config.drives.some(({ kind }) => kind === 'floppy');
-  const legacy = { serialPorts, parallelPorts, floppy };
-  const acpi = buildAcpiTables({ address: ROM_AREA_START, pmBase: PM_BASE, sciIrq: SCI_IRQ, ...legacy, pci });
+  const acpi = acpiTables(pc.config);
   if (firmware.kind === 'bios') describeMachine(pc.fwCfg, { ramSizeBytes: pc.config.memoryBytes, acpi });
   else {
     physical.write(acpi.address, acpi.bytes, true);
+    if (pc.config.apic) placeMpTable(pc, acpi.address + acpi.bytes.length);
     pc.vga.loadFont(firmware.font);
     setUpPci(pc.pci);
   }
@@ -94,6 +91,14 @@ export function applyBoot(pc: Pc, plan: BootPlan, firmware: Firmware): void {
   for (const { address, bytes } of plan.writes) physical.write(address, bytes, true);
   if (plan.cpu.mode === 'protected') enterProtectedMode(pc, plan.cpu);
   cpu.restored();
+}
+
+/** Behind the ACPI tables, with its pointer in the boot ROM. */
+function placeMpTable({ config, machine, memoryMap }: Pc, end: number): void {
+  const address = Math.ceil(end / 16) * 16;
+  const { floatingPointer, table } = mpTable(config, address);
+  machine.cpu.physical.write(address, table, true);
+  memoryMap.patchBios(MP_POINTER_FROM_END, floatingPointer);
 }
 
 function enterProtectedMode({ machine }: Pc, plan: ProtectedModeCpu): void {

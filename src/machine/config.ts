@@ -2,6 +2,7 @@ import { CodedError } from '../base/errors.js';
 import { MIB } from '../base/units.js';
 import type { BootDiskEntry } from '../devices/bootdisk.js';
 import { MAX_RAM_BYTES } from '../cpu/memory/layout.js';
+import { APIC_CPUID, DEFAULT_CPUID, type CpuidConfig } from '../cpu/system/cpuid.js';
 import { parseNetworkCards, type NetworkCardConfig } from './network-cards.js';
 import { BOOT_LETTERS, DEFAULT_BOOT_ORDER, parseDrives, type DriveConfig } from './drives.js';
 
@@ -19,6 +20,8 @@ export interface MachineConfig {
   readonly serialPorts: number;
   /** Parallel ports present: 0 or LPT1. */
   readonly parallelPorts: number;
+  /** Local APIC and I/O APIC besides the 8259 pair. */
+  readonly apic: boolean;
   /** The boot ROM of this program, or a BIOS from a file that finds and sets up everything itself. */
   readonly firmware: 'builtin' | 'bios';
   /** The video card has an expansion ROM. */
@@ -38,6 +41,11 @@ export const DEFAULT_NS_PER_TICK = 4;
 const MIN_MEMORY_BYTES = 2 * MIB;
 export const DEFAULT_SERIAL_PORTS = 2;
 export const MAX_SERIAL_PORTS = 4;
+
+/** What the CPU of such a machine says about itself. */
+export function cpuidOf({ apic }: Pick<MachineConfig, 'apic'>): CpuidConfig {
+  return apic ? APIC_CPUID : DEFAULT_CPUID;
+}
 
 /** Parses QEMU's notation: `128`, `128M`, `1G`, `65536K`. A bare number counts MiB. */
 export function parseMemorySize(text: string): number {
@@ -73,6 +81,7 @@ export function parseMachineConfig(value: Readonly<Record<string, unknown>>, sou
     epochSeconds: number('epochSeconds', 0, 253_402_300_799),
     serialPorts: number('serialPorts', 0, MAX_SERIAL_PORTS),
     parallelPorts: value.parallelPorts === undefined ? 0 : number('parallelPorts', 0, 1),
+    apic: value.apic === true,
     firmware: value.firmware === 'bios' ? 'bios' : 'builtin',
     hasVideoRom: value.hasVideoRom === true,
     romSha256: rom,

@@ -54,6 +54,14 @@ export class MemoryMap {
     this.#fill(DEVICE_MEMORY.bios, MAX_BIOS_BYTES, flash);
   }
 
+  /** Overwrites some of the flash, `fromEnd` bytes before its end. */
+  patchBios(fromEnd: number, bytes: Uint8Array): void {
+    const part = this.cpu.physical.deviceMemory(DEVICE_MEMORY.bios, MAX_BIOS_BYTES);
+    const at = MAX_BIOS_BYTES - fromEnd;
+    part.willWrite(at, bytes.length);
+    part.bytes.set(bytes, at);
+  }
+
   /** Puts an expansion ROM where its function's BAR shows it. */
   loadRom(offset: number, sizeBytes: number, rom: Uint8Array): void {
     this.#fill(offset, sizeBytes, rom);

@@ -7,9 +7,9 @@ import { TimerQueue } from '../core/timers.js';
 import type { CpuCode } from '../cpu/code.js';
 import { Cpu } from '../cpu/cpu.js';
 import type { Tier } from '../cpu/cpu-options.js';
-import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { Backdoor } from '../devices/backdoor/backdoor.js';
 import { MAGIC, PORT } from '../devices/backdoor/protocol.js';
+import { IO_APIC_BASE, IO_APIC_BYTES } from '../devices/apic/io-apic.js';
 import { BOOT_DISK_PORT_COUNT, BootDisk } from '../devices/bootdisk.js';
 import { BaseImages } from '../devices/disk/base-images.js';
 import { Disk } from '../devices/disk/disk.js';
@@ -36,7 +36,8 @@ import { Port92 } from '../devices/port92.js';
 import { POWER_PORT_COUNT, Power } from '../devices/power.js';
 import { DISPI_PORT_COUNT, VGA_PORT_COUNT, Vga } from '../devices/vga/vga.js';
 import { VMPORT, VMPORT_MAGIC, Vmport } from '../devices/vmport.js';
-import type { MachineConfig } from './config.js';
+import { cpuidOf, type MachineConfig } from './config.js';
+import { createApics, isaPin } from './apics.js';
 import { bootUnits, driveType, romUnits, type DriveId } from './drives.js';
 import { Machine } from './machine.js';
 import { DEVICE_MEMORY, MemoryMap, NETWORK_ROM_BYTES, VIDEO_RAM_BYTES, VIDEO_ROM_BYTES } from './memory-map.js';
@@ -103,13 +104,23 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
     return device;
   };
 
-  const pic = add(
-    new Pic('pic', { onIntr: (level) => cpu.setInterrupt(level), resetElcr: (1 << SCI_IRQ) | PIRQ_ELCR }),
-  );
-  const isaLines = Array.from(
-    { length: 16 },
-    (_, irq) => new SharedIrqLine(irq === CASCADE_IRQ ? UNCONNECTED : pic.line(irq)),
-  );
+  const onPicIntr = (level: boolean): void => {
+    if (apics === null) cpu.setInterrupt(level);
+    else apics.local.lint0.set(level);
+  };
+  const pic = add(new Pic('pic', { onIntr: onPicIntr, resetElcr: (1 << SCI_IRQ) | PIRQ_ELCR }));
+  const isaLines = Array.from({ length: 16 }, (_, irq) => {
+    if (irq === CASCADE_IRQ) return new SharedIrqLine(UNCONNECTED);
+    const input = pic.line(irq);
+    if (!config.apic) return new SharedIrqLine(input);
+    const pin = isaPin(irq);
+    return new SharedIrqLine({
+      set: (level) => {
+        input.set(level);
+        apics!.io.line(pin).set(level);
+      },
+    });
+  });
   /** A source of its own on an ISA interrupt. */
   const isaLine = (irq: number): IrqLine => isaLines[irq].input();
   const ferr = isaLine(13);
@@ -135,10 +146,17 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
       },
     },
     nsPerTick: config.nsPerTick,
-    cpuid: DEFAULT_CPUID,
-    acknowledge: () => pic.acknowledge(),
+    cpuid: cpuidOf(config),
+    acknowledge: () => (apics === null ? pic.acknowledge() : apics.local.acknowledge()),
+    onApicBase: () => apics?.local.baseWritten(),
     onFerr: (level) => ferr.set(level),
   });
+  const apics = config.apic ? createApics({ cpu, timers, pic }) : null;
+  if (apics !== null) {
+    add(apics.local);
+    add(apics.io);
+    mmio.map('io-apic', IO_APIC_BASE, IO_APIC_BYTES, apics.io.registers);
+  }
   ports.map('pic', 0x20, 2, pic.masterPorts);
   ports.map('pic', 0xa0, 2, pic.slavePorts);
   ports.map('pic', 0x4d0, 2, pic.elcrPorts);
@@ -157,7 +175,7 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   const pci = add(new PciBus('pci', { onReset, onAperture: memoryMap.onAperture }));
   ports.map('pci', 0xcf8, PCI_PORT_COUNT, pci.ports);
   ports.movable = (port) => pci.portAt(port);
-  mmio.movable = (address) => pci.memoryAt(address);
+  mmio.movable = (address) => apics?.local.mappingAt(address) ?? pci.memoryAt(address);
   pci.plug('i440fx', 0, 0, add(new I440Fx('i440fx', { hasTablesInRam: isBuiltIn, onShadow: memoryMap.onShadow })));
   const piix3 = pci.plug('piix3', 1, 0, add(new Piix3('piix3', { isaLine })));
 

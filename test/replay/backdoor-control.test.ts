@@ -56,6 +56,7 @@ function bench(...rules: object[]) {
     serialPorts: 2,
     parallelPorts: 0,
     romSha256: '0'.repeat(64),
+    apic: false,
     firmware: 'builtin',
     hasVideoRom: false,
     drives: [],

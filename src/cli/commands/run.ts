@@ -11,6 +11,7 @@ import { parseIcount, parseRtc, parseTime } from '../values.js';
 interface RunOptions extends LiveVerbOptions {
   readonly memory?: string;
   readonly bios?: string;
+  readonly apic: boolean;
   readonly videoBios?: string;
   readonly kernel?: string;
   readonly initrd?: string;
@@ -30,7 +31,7 @@ function startOfCalendar({ rtc, epoch }: RunOptions, nowMs: () => number): numbe
 }
 
 export const run: Command<RunOptions> = async (context, [bootImage], options) => {
-  const { memory, bios, videoBios, kernel, initrd, append, boot, icount } = options;
+  const { memory, apic, bios, videoBios, kernel, initrd, append, boot, icount } = options;
   const live = parseLiveRun(options);
   const epoch = startOfCalendar(options, context.io.nowMs);
   const nsPerTick = icount === undefined ? undefined : parseIcount(icount);
@@ -50,6 +51,7 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     ...liveMachineOptions(options),
     bootImage,
     memory,
+    apic,
     bios,
     videoBios,
     kernel,

@@ -1,6 +1,7 @@
 import type { ByteReader, ByteWriter } from '../../base/bytes.js';
 import type { StateField } from '../../isa/cpu-state.js';
 import { CS, DS, EDX, ES, FLAG, FS, GS, LDTR, SS, STATE, TR } from '../../isa/cpu-state.js';
+import { APIC_BASE } from '../system/control-bits.js';
 import { ACCESS } from '../system/descriptor.js';
 import { ScalarCells } from './cells.js';
 import { clearFields, restoreFields, saveFields } from './state-bytes.js';
@@ -146,6 +147,22 @@ export class CpuStateView extends ScalarCells {
 
   #isWhole(segment: number): boolean {
     return this.segBase(segment) === 0 && this.segLimit(segment) === FULL_LIMIT;
+  }
+
+  /** Boundary at which the interrupt shadow holds: a tick. */
+  get shadowTick(): number {
+    return this.view.getUint32(STATE.shadowTick, true) + this.view.getUint32(STATE.shadowTick + 4, true) * 2 ** 32;
+  }
+  set shadowTick(tick: number) {
+    this.view.setUint32(STATE.shadowTick, tick >>> 0, true);
+    this.view.setUint32(STATE.shadowTick + 4, Math.floor(tick / 2 ** 32), true);
+  }
+
+  /** Where the local APIC's registers are by IA32_APIC_BASE; null while it is off, or beyond 4 GiB. */
+  get localApicBase(): number | null {
+    const low = this.view.getUint32(STATE.apicBase, true);
+    const isBeyond = this.view.getUint32(STATE.apicBase + 4, true) !== 0;
+    return (low & APIC_BASE.enable) === 0 || isBeyond ? null : (low & APIC_BASE.address) >>> 0;
   }
 
   #isFlat(): boolean {

@@ -10,8 +10,10 @@ export interface CpuContext {
   readonly linear: LinearMemory;
   readonly walker: PageWalker;
   readonly tlb: TlbControl;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'nsPerTick'>;
   readonly cpuid: CpuidConfig;
+  /** IA32_APIC_BASE was written. */
+  readonly onApicBase: () => void;
   /** FERR# output; the PC/AT latches it into IRQ 13. */
   readonly onFerr: (level: boolean) => void;
 }

@@ -30,3 +30,6 @@ export const CR4 = {
 export const DR6 = { BD: 0x2000, BS: 0x4000, BT: 0x8000, FIXED: 0xffff_0ff0, WRITABLE: 0xe00f } as const;
 /** DR7 bits (SDM 3, 17.2.4). */
 export const DR7 = { LOCAL: 0x155, GD: 0x2000, FIXED: 0x400, WRITABLE: 0xffff_23ff } as const;
+
+/** IA32_APIC_BASE bits (SDM 3A, 11.4.4). */
+export const APIC_BASE = { bootstrap: 0x100, enable: 0x800, address: 0xffff_f000 } as const;

@@ -5,7 +5,7 @@ import type { LinearMemory, PageTableMemory, TlbControl } from '../memory/linear
 import { PageWalker } from '../memory/page-walk.js';
 import type { CpuStateView } from '../state/cpu-state-view.js';
 import type { CpuContext, OperandSize } from './context.js';
-import { CR0 } from './control-bits.js';
+import { APIC_BASE, CR0 } from './control-bits.js';
 import { lmsw, readControl, readDebug, writeControl, writeDebug } from './control-registers.js';
 import type { CpuidConfig } from './cpuid.js';
 import { cpuid, cpuidSignature } from './cpuid.js';
@@ -27,10 +27,12 @@ export interface CpuSystemOptions {
   readonly linear: LinearMemory;
   readonly physical: PageTableMemory;
   readonly tlb: TlbControl;
-  readonly clock: Pick<Clock, 'now'>;
+  readonly clock: Pick<Clock, 'now' | 'nsPerTick'>;
   readonly cpuid: CpuidConfig;
   /** FERR# output; the PC/AT latches it into IRQ 13. */
   readonly onFerr: (level: boolean) => void;
+  /** IA32_APIC_BASE was written. */
+  readonly onApicBase: () => void;
   /** A fault while #DF was delivered. */
   readonly onShutdown: () => void;
 }
@@ -50,9 +52,9 @@ export class CpuSystem {
   readonly #ctx: CpuContext;
 
   constructor(private readonly options: CpuSystemOptions) {
-    const { state, linear, tlb, clock, cpuid, onFerr } = options;
+    const { state, linear, tlb, clock, cpuid, onFerr, onApicBase } = options;
     const walker = new PageWalker(state, options.physical);
-    this.#ctx = { state, linear, walker, tlb, clock, cpuid, onFerr };
+    this.#ctx = { state, linear, walker, tlb, clock, cpuid, onFerr, onApicBase };
     this.routines = bindRoutines(this.#ctx);
   }
 
@@ -60,6 +62,7 @@ export class CpuSystem {
   reset(): void {
     const { state, clock, cpuid, onFerr } = this.options;
     state.reset(cpuidSignature(cpuid));
+    if (cpuid.features.includes('APIC')) state.set64('apicBase', state.get64('apicBase') | BigInt(APIC_BASE.enable));
     state.set64('tscOffset', -BigInt(clock.now));
     onFerr(false);
   }

@@ -1,6 +1,8 @@
 import { EAX, EBX, ECX, EDX } from '../../isa/cpu-state.js';
 import { utf8Encode } from '../../base/platform.js';
+import { NS_PER_SECOND } from '../../base/units.js';
 import type { CpuContext } from './context.js';
+import { APIC_BASE } from './control-bits.js';
 
 /** EAX EBX ECX EDX. */
 export type CpuidLeaf = readonly [number, number, number, number];
@@ -22,6 +24,8 @@ export interface CpuidConfig {
   readonly cacheDescriptors: CpuidLeaf;
   /** Leaf 8000_0006 ECX: second-level cache. */
   readonly level2Cache: number;
+  /** Highest basic leaf; 2 unless given. From 15h on, the rates of TSC and APIC timer are told. */
+  readonly lastLeaf?: number;
 }
 
 /** Leaf 1: [register, bit]. */
@@ -34,6 +38,7 @@ const FEATURE_BITS: Readonly<Record<string, readonly [typeof ECX | typeof EDX, n
   PAE: [EDX, 6],
   MCE: [EDX, 7],
   CX8: [EDX, 8],
+  APIC: [EDX, 9],
   SEP: [EDX, 11],
   MTRR: [EDX, 12],
   PGE: [EDX, 13],
@@ -82,6 +87,25 @@ export const DEFAULT_CPUID: CpuidConfig = {
   level2Cache: 0x0100_6020,
 };
 
+/** Leaf 6 EAX: the APIC timer runs in all idle states (ARAT). */
+const THERMAL_AND_POWER = 6;
+const ARAT = 0x4;
+/** Leaf 15h: EBX / EAX is the TSC's rate in crystal cycles, ECX the crystal's in Hz, which the APIC timer counts. */
+const TIME_STAMP_COUNTER = 0x15;
+/** Leaf 16h: base, highest and bus frequency in MHz. */
+const FREQUENCY = 0x16;
+const HZ_PER_MHZ = 1_000_000;
+
+/**
+ * With a local APIC. Guests that know the rates of TSC and APIC timer need not measure them, which takes a PC longer than
+ * anything else at its start.
+ */
+export const APIC_CPUID: CpuidConfig = {
+  ...DEFAULT_CPUID,
+  features: [...DEFAULT_CPUID.features, 'APIC'],
+  lastLeaf: FREQUENCY,
+};
+
 const LAST_BASIC = 2;
 const LAST_EXTENDED = 0x8000_0008;
 /** Leaf 8000_0007 EDX: the TSC runs at one rate always. */
@@ -113,19 +137,39 @@ function featureWord(config: CpuidConfig, register: number): number {
   return word >>> 0;
 }
 
+/** What a leaf's answer depends on besides the configuration. */
+export interface CpuidSituation {
+  /** IA32_APIC_BASE has the local APIC on. */
+  readonly isApicOn: boolean;
+  readonly nsPerTick: number;
+}
+
+const APIC_FEATURE = 1 << FEATURE_BITS['APIC'][1];
+
 /** A basic leaf beyond the last gives the last one's data (SDM 2, CPUID). */
-export function cpuidLeaf(config: CpuidConfig, requested: number): CpuidLeaf {
-  const known = requested <= LAST_BASIC || (requested >= 0x8000_0000 && requested <= LAST_EXTENDED);
-  const leaf = known ? requested : LAST_BASIC;
+export function cpuidLeaf(config: CpuidConfig, requested: number, { isApicOn, nsPerTick }: CpuidSituation): CpuidLeaf {
+  const lastBasic = config.lastLeaf ?? LAST_BASIC;
+  const known = requested <= lastBasic || (requested >= 0x8000_0000 && requested <= LAST_EXTENDED);
+  const leaf = known ? requested : lastBasic;
   switch (leaf) {
     case 0: {
       const [first, second, third] = words(config.vendor, 3);
-      return [LAST_BASIC, first, third, second];
+      return [lastBasic, first, third, second];
     }
-    case 1:
-      return [cpuidSignature(config), 0, featureWord(config, ECX), featureWord(config, EDX)];
+    case 1: {
+      const edx = featureWord(config, EDX);
+      return [cpuidSignature(config), 0, featureWord(config, ECX), (isApicOn ? edx : edx & ~APIC_FEATURE) >>> 0];
+    }
     case 2:
       return config.cacheDescriptors;
+    case THERMAL_AND_POWER:
+      return [ARAT, 0, 0, 0];
+    case TIME_STAMP_COUNTER:
+      return [1, 1, Math.floor(NS_PER_SECOND / nsPerTick), 0];
+    case FREQUENCY: {
+      const mhz = Math.floor(NS_PER_SECOND / nsPerTick / HZ_PER_MHZ);
+      return [mhz, mhz, mhz, 0];
+    }
     case 0x8000_0000:
       return [LAST_EXTENDED, 0, 0, 0];
     case 0x8000_0002:
@@ -146,7 +190,10 @@ export function cpuidLeaf(config: CpuidConfig, requested: number): CpuidLeaf {
 }
 
 export function cpuid(ctx: CpuContext): void {
-  const [eax, ebx, ecx, edx] = cpuidLeaf(ctx.cpuid, ctx.state.gpr(EAX));
+  const [eax, ebx, ecx, edx] = cpuidLeaf(ctx.cpuid, ctx.state.gpr(EAX), {
+    isApicOn: (ctx.state.get64('apicBase') & BigInt(APIC_BASE.enable)) !== 0n,
+    nsPerTick: ctx.clock.nsPerTick,
+  });
   ctx.state.setGpr(EAX, eax);
   ctx.state.setGpr(EBX, ebx);
   ctx.state.setGpr(ECX, ecx);

@@ -1,6 +1,7 @@
 import { EAX, ECX, EDX, EXCEPTION } from '../../isa/cpu-state.js';
 import type { StateField } from '../../isa/cpu-state.js';
 import type { CpuContext } from './context.js';
+import { APIC_BASE } from './control-bits.js';
 import { GuestFault } from './guest-fault.js';
 
 /** One model-specific register: absent `write` means that any WRMSR is #GP(0). */
@@ -65,16 +66,14 @@ const VARIABLE_RANGES = 8;
 /** Eight variable ranges, fixed ranges, write combining. */
 const MTRR_CAP = BigInt(0x500 | VARIABLE_RANGES);
 
-/** Bit 8: this is the bootstrap processor. Bit 11: the local APIC is on. */
-const APIC_BOOTSTRAP = 0x100n;
-const APIC_ENABLE = 0x800n;
-
 const apicBase: Register = {
   read: ({ state }) => state.get64('apicBase'),
   write: (ctx, value) => {
-    if (!clear(value, ABOVE_36_BITS | 0x6ffn)) refuse();
-    const kept = ctx.cpuid.features.includes('APIC') ? value : value & ~APIC_ENABLE;
-    ctx.state.set64('apicBase', (kept & ~APIC_BOOTSTRAP) | APIC_BOOTSTRAP);
+    const known = BigInt(APIC_BASE.bootstrap | APIC_BASE.enable);
+    if (!clear(value, ABOVE_36_BITS | (0xfffn & ~known))) refuse();
+    const kept = ctx.cpuid.features.includes('APIC') ? value : value & ~BigInt(APIC_BASE.enable);
+    ctx.state.set64('apicBase', kept | BigInt(APIC_BASE.bootstrap));
+    ctx.onApicBase();
   },
 };
 

@@ -42,9 +42,14 @@ function place(bus: PciBus, space: PciBar['space'], start: number): void {
   }
 }
 
+/** PIRQ that pin `interrupt` (0 = INTA#) of a slot is wired to: boards rotate the pins by slot. */
+export function pirqOf(device: number, interrupt: number): number {
+  return (device - 1 + interrupt) & 3;
+}
+
 function interruptOf(device: number, { config }: PciFunction): number | null {
   const pin = config.bytes[PCI.interruptPin];
-  return pin === 0 ? null : PIRQ_IRQS[(device - 1 + pin - 1) & 3];
+  return pin === 0 ? null : PIRQ_IRQS[pirqOf(device, pin - 1)];
 }
 
 /** Sets up everything on `bus`. Interrupt lines that PCI uses must be level-triggered: see `PIRQ_ELCR`. */

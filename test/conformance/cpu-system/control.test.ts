@@ -2,11 +2,20 @@ import { describe, expect, it } from 'vitest';
 import { EAX, EBX, ECX, EDX, ESP, FLAG, TR } from '../../../src/isa/cpu-state.js';
 import type { SystemRoutine } from '../../../src/isa/semantics.js';
 import { SYSTEM_ROUTINES } from '../../../src/isa/semantics.js';
-import { DEFAULT_CPUID, cpuidLeaf, cpuidSignature } from '../../../src/cpu/system/cpuid.js';
+import {
+  APIC_CPUID,
+  DEFAULT_CPUID,
+  cpuidLeaf,
+  cpuidSignature,
+  type CpuidConfig,
+} from '../../../src/cpu/system/cpuid.js';
 import type { GuestFault } from '../../../src/cpu/system/guest-fault.js';
 import { AT, Machine } from './fixture.js';
 
 const PG = 0x8000_0000;
+
+const leafOf = (config: CpuidConfig, leaf: number): readonly number[] =>
+  cpuidLeaf(config, leaf, { isApicOn: true, nsPerTick: 4 });
 
 describe('CR0', () => {
   it('keeps only the bits that exist; ET is always set', () => {
@@ -266,7 +275,7 @@ describe('I/O permission', () => {
 
 describe('CPUID', () => {
   it('names the vendor and the last leaf', () => {
-    const [eax, ebx, ecx, edx] = cpuidLeaf(DEFAULT_CPUID, 0);
+    const [eax, ebx, ecx, edx] = leafOf(DEFAULT_CPUID, 0);
     expect([eax, ebx, edx, ecx]).toEqual([2, 0x756e_6547, 0x4965_6e69, 0x6c65_746e]);
   });
 
@@ -278,15 +287,40 @@ describe('CPUID', () => {
   });
 
   it('spells the brand in three leaves', () => {
-    const words = [2, 3, 4].flatMap((n) => [...cpuidLeaf(DEFAULT_CPUID, 0x8000_0000 + n)]);
+    const words = [2, 3, 4].flatMap((n) => [...leafOf(DEFAULT_CPUID, 0x8000_0000 + n)]);
     const text = words.flatMap((w) => [0, 8, 16, 24].map((s) => String.fromCharCode((w >>> s) & 0xff))).join('');
     expect(text.replace(/\0+$/, '')).toBe(DEFAULT_CPUID.brand);
   });
 
   it('answers unknown leaves with the last basic one', () => {
-    expect(cpuidLeaf(DEFAULT_CPUID, 0x4000_0000)).toEqual(cpuidLeaf(DEFAULT_CPUID, 2));
-    expect(cpuidLeaf(DEFAULT_CPUID, 0x8000_0009)).toEqual(cpuidLeaf(DEFAULT_CPUID, 2));
-    expect(cpuidLeaf(DEFAULT_CPUID, 0x8000_0001)).toEqual([0, 0, 0, 0]);
+    expect(leafOf(DEFAULT_CPUID, 0x4000_0000)).toEqual(leafOf(DEFAULT_CPUID, 2));
+    expect(leafOf(DEFAULT_CPUID, 0x8000_0009)).toEqual(leafOf(DEFAULT_CPUID, 2));
+    expect(leafOf(DEFAULT_CPUID, 0x8000_0001)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('CPUID shows the local APIC while IA32_APIC_BASE has it on, and the rates of its timer and the TSC', () => {
+    const off = { isApicOn: false, nsPerTick: 4 };
+    expect(cpuidLeaf(APIC_CPUID, 1, off)[3] & 0x200).toBe(0);
+    expect(leafOf(APIC_CPUID, 1)[3] & 0x200).toBe(0x200);
+    expect(leafOf(DEFAULT_CPUID, 1)[3] & 0x200).toBe(0);
+    expect(leafOf(APIC_CPUID, 0x15)).toEqual([1, 1, 250_000_000, 0]);
+    expect(leafOf(APIC_CPUID, 0x16)).toEqual([250, 250, 250, 0]);
+    expect(leafOf(APIC_CPUID, 6)).toEqual([4, 0, 0, 0]);
+    expect(leafOf(APIC_CPUID, 7)).toEqual([0, 0, 0, 0]);
+  });
+
+  it('IA32_APIC_BASE can be moved and switched off where there is a local APIC', () => {
+    const machine = new Machine(APIC_CPUID).protect();
+    const { state } = machine;
+    expect(state.get64('apicBase')).toBe(0xfee0_0900n);
+    state.setGpr(ECX, 0x1b);
+    state.setGpr(EDX, 0);
+    state.setGpr(EAX, 0xfed0_0800);
+    machine.run('wrmsr');
+    expect(state.get64('apicBase')).toBe(0xfed0_0900n);
+    expect(machine.apicBaseWrites).toBe(1);
+    state.setGpr(EAX, 0xfed0_0c00);
+    expect(machine.fault('wrmsr')).toEqual([13, 0]);
   });
 
   it('encodes extended family and model', () => {

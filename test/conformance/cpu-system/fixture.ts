@@ -129,7 +129,9 @@ export class Machine {
   readonly tlb: string[] = [];
   readonly ferr: boolean[] = [];
   readonly tables: [entry: number, base: number, span: number, bytes: number][] = [];
-  readonly clock = { now: 1000 };
+  readonly clock = { now: 1000, nsPerTick: 4 };
+  /** Writes of IA32_APIC_BASE. */
+  apicBaseWrites = 0;
   shutdowns = 0;
 
   constructor(cpuid: CpuidConfig = DEFAULT_CPUID) {
@@ -150,6 +152,7 @@ export class Machine {
       clock: this.clock,
       cpuid,
       onFerr: (level) => void this.ferr.push(level),
+      onApicBase: () => void this.apicBaseWrites++,
       onShutdown: () => void this.shutdowns++,
     });
     this.system.reset();
