@@ -28,7 +28,8 @@ export type Policy = CheckedPolicy;
 
 export { recoverRecording } from './host/recover-recording.js';
 export { CodedError, ERROR_CLASSES, type ErrorClass } from './base/errors.js';
-export type { MouseButton, MouseOptions, RunOptions, StopReason, Until } from './harness/guest-machine.js';
+export type { RunOptions, StopReason, Until } from './harness/guest-machine.js';
+export type { MouseButton, MouseOptions } from './harness/mouse.js';
 export type { DriveOptions, ImageSource } from './harness/drives.js';
 export type { LiveOptions, MachineOptions } from './harness/launch.js';
 export type { MachineEvents } from './harness/machine-events.js';

@@ -127,6 +127,12 @@ const NETWORK_OPTIONS: readonly OptionDeclaration[] = [
   { name: 'device', argument: 'card', isList: true, help: 'a card for it, `e1000,netdev=n0`' },
 ];
 
+const QMP: OptionDeclaration = {
+  name: 'qmp',
+  argument: 'where',
+  help: "offer QEMU's machine protocol at a socket: `unix:FILE` or `tcp:HOST:PORT`; with `,wait=on` nothing runs before a client is there; see docs/qmp.md",
+};
+
 const PROFILE_OPTIONS: readonly OptionDeclaration[] = [
   {
     name: 'profile',
@@ -192,6 +198,7 @@ export const VERBS = [
       },
       { name: 'no-apic', help: 'a PC with its 8259 interrupt controllers alone, without APICs' },
       { name: 'epoch', argument: 'time', help: 'the same as seconds since 1970 or as ISO 8601 time' },
+      QMP,
       ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
@@ -222,6 +229,7 @@ export const VERBS = [
       },
       ...DRIVE_OPTIONS,
       ...NETWORK_OPTIONS,
+      QMP,
       ...PROFILE_OPTIONS,
       ...LIVE_OPTIONS,
     ],
@@ -337,9 +345,8 @@ export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
   'enable-kvm': 'there is one engine; virtualization is not deterministic',
   gdb: 'there is no gdb server in this version',
   s: 'there is no gdb server in this version',
-  S: 'a machine cannot start stopped',
-  monitor: 'there is no monitor',
-  qmp: 'there is no monitor; programs use the library',
+  S: 'a machine starts at once; use --qmp unix:FILE,wait=on',
+  monitor: 'there is no monitor for people; programs use --qmp',
   chardev: 'character devices are not configurable; use --serial',
   debugcon: 'the output of the debug console is in recordings; see reel export --as json',
   'no-shutdown': 'a machine ends when it powers off',

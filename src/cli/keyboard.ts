@@ -10,28 +10,31 @@ export type KeyboardTarget = 'serial' | 'keys' | 'none';
 export class Keyboard {
   readonly #terminal: Terminal | null = null;
   readonly #ending = new AbortController();
+  readonly #ends: readonly AbortSignal[];
   #isOpen: boolean;
-  /** Something was typed that nobody has waited for. */
+  /** Something came that nobody has waited for. */
   #isFresh = false;
-  #wake: () => void = () => {};
+  #woken: () => void = () => {};
 
   constructor(
-    private readonly context: Context,
+    context: Context,
     private readonly machine: LiveMachine,
     private readonly target: KeyboardTarget,
     private readonly serialPort = 0,
+    quit?: AbortSignal,
   ) {
     const { io, interrupt, output } = context;
+    this.#ends = quit === undefined ? [interrupt.signal] : [interrupt.signal, quit];
     this.#isOpen = target !== 'none';
-    interrupt.signal.addEventListener('abort', this.#end);
-    if (interrupt.signal.aborted) this.#end();
+    for (const end of this.#ends) end.addEventListener('abort', this.#end);
+    if (this.#ends.some(({ aborted }) => aborted)) this.#end();
     if (!this.#isOpen) return;
     const handlers = {
       data: (bytes: Uint8Array) => this.#typed(bytes),
       quit: this.#end,
       ended: () => {
         this.#isOpen = false;
-        this.#wake();
+        this.#woken();
       },
       help: (line: string) => output.message(line),
     };
@@ -39,7 +42,7 @@ export class Keyboard {
     if (this.#terminal.isRaw && !output.stdout.isTTY) output.message('reel: Ctrl-A x ends the machine');
   }
 
-  /** Aborted by Ctrl-A x and by signals. */
+  /** Aborted by Ctrl-A x, by signals and by `quit`. */
   get signal(): AbortSignal {
     return this.#ending.signal;
   }
@@ -52,7 +55,7 @@ export class Keyboard {
     // At once: a second signal ends the process without another chance.
     this.close();
     this.#ending.abort();
-    this.#wake();
+    this.#woken();
   };
 
   #typed(bytes: Uint8Array): void {
@@ -65,20 +68,25 @@ export class Keyboard {
         else machine.pressKeys(typed.name);
       }
     }
-    this.#isFresh = true;
-    this.#wake();
+    this.wake();
   }
 
-  /** Until something has been typed since the last wait, or nothing more can be. */
+  /** There is something to do for a machine that halted. */
+  readonly wake = (): void => {
+    this.#isFresh = true;
+    this.#woken();
+  };
+
+  /** Until the machine was woken since the last wait, nothing more can be typed, or it is to end. */
   async wait(): Promise<void> {
-    if (this.isOpen && !this.#isFresh) await new Promise<void>((resolve) => (this.#wake = resolve));
-    this.#wake = () => {};
+    if (!this.signal.aborted && !this.#isFresh) await new Promise<void>((resolve) => (this.#woken = resolve));
+    this.#woken = () => {};
     this.#isFresh = false;
   }
 
   /** The terminal is the user's again. Idempotent. */
   close(): void {
-    this.context.interrupt.signal.removeEventListener('abort', this.#end);
+    for (const end of this.#ends) end.removeEventListener('abort', this.#end);
     this.#terminal?.restore();
   }
 }

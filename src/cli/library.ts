@@ -1,51 +1,39 @@
-import type { MachineEvents } from '../harness/machine-events.js';
 import type { LiveOptions, MachineOptions } from '../harness/launch.js';
 import type { StopReason, Until } from '../harness/guest-machine.js';
 import type { ReplayProgress, Verification } from '../harness/recording.js';
 import type { Profile } from '../harness/profile.js';
-import type { ReplayOptions, ReplayResult } from '../harness/replay.js';
+import type { QmpMachine } from '../harness/qmp/machine-target.js';
+import type { QmpReplay } from '../harness/qmp/replay-target.js';
 import type { MemoryRange } from '../harness/physical-memory.js';
+import type { Mark } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { DriveId } from '../machine/drives.js';
 
 /** A live machine, as far as the command line drives it. */
-export interface LiveMachine {
+export interface LiveMachine extends QmpMachine {
   run(options?: { readonly until?: Until; readonly signal?: AbortSignal }): Promise<StopReason>;
   typeSerial(text: string | Uint8Array, port?: number): void;
   typeKeys(text: string): void;
-  pressKeys(combination: string): void;
   screenText(): string;
-  /** A PNG file. */
-  screenshot(): Uint8Array;
   registers(): Record<string, number>;
-  readonly tick: number;
-  readonly recording: { readonly name: string; readonly file: string } | null;
-  startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string>;
-  stopRecording(): Promise<string>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   onParallel(listener: (bytes: Uint8Array) => void): () => void;
-  on<K extends keyof MachineEvents>(name: K, handler: (event: MachineEvents[K]) => void): unknown;
   startProfile(): Profile;
   close(): Promise<void>;
 }
 
-export interface FollowedReplay {
-  run(options?: ReplayOptions): Promise<ReplayResult>;
-  readonly tick: number;
-  readonly endTick: number;
+export interface FollowedReplay extends QmpReplay {
   screenText(): string;
-  /** A PNG file. */
-  screenshot(): Uint8Array;
-  /** What a drive's medium holds. */
   registers(): Record<string, number>;
   memoryRanges(): MemoryRange[];
   memoryContents(range: MemoryRange): Generator<Uint8Array>;
+  /** What a drive's medium holds. */
   diskContents(drive: DriveId, image?: string): Iterable<Uint8Array>;
   onSerial(listener: (bytes: Uint8Array, port: number) => void): () => void;
   onParallel(listener: (bytes: Uint8Array) => void): () => void;
+  onMark(listener: (mark: Mark, tick: number) => void): void;
   goLive(options?: LiveOptions): Promise<LiveMachine>;
   startProfile(): Profile;
-  close(): Promise<void>;
 }
 
 export interface OpenRecording {

@@ -4,12 +4,14 @@ import { networkOptions, type NetworkVerbOptions } from './network-options.js';
 import type { ProfileVerbOptions } from './profile-file.js';
 import type { ScreenshotOptions } from './screenshots.js';
 import { MAX_SERIAL_PORTS } from '../machine/config.js';
+import type { QmpVerbOptions } from './qmp/qmp-port.js';
 import { CodedError } from '../base/errors.js';
 import type { PortTargets } from './console-output.js';
 import { parseCount, parseDisplay, parseParallel, parseRegex, parseSerial, type Display } from './values.js';
 
 /** The options of a live machine as commander gives them. */
-export interface LiveVerbOptions extends NetworkVerbOptions, ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions {
+export interface LiveVerbOptions
+  extends NetworkVerbOptions, ProfileVerbOptions, ScreenshotOptions, DriveVerbOptions, QmpVerbOptions {
   readonly policy?: string;
   readonly out?: string;
   readonly record?: string;

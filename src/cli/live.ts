@@ -6,6 +6,7 @@ import { Keyboard, type KeyboardTarget } from './keyboard.js';
 import type { LiveMachine } from './library.js';
 import type { LiveRun } from './live-options.js';
 import { printable } from './output.js';
+import type { QmpPort } from './qmp/qmp-port.js';
 import { ScreenPainter } from './screen-painter.js';
 import { Screenshots } from './screenshots.js';
 
@@ -20,8 +21,9 @@ const ENDINGS: Record<Exclude<StopReason['kind'], 'exit' | 'interrupted'>, strin
   'triple-fault': 'the machine ended in a triple fault',
 };
 
-function describeStop(stop: StopReason, { received }: Context['interrupt']): string {
-  if (stop.kind === 'interrupted') return `the machine was ended by ${received ?? 'the user'}`;
+function describeStop(stop: StopReason, { received }: Context['interrupt'], qmp: QmpPort | null): string {
+  const ender = received ?? (qmp?.signal.aborted ? 'QMP' : 'the user');
+  if (stop.kind === 'interrupted') return `the machine was ended by ${ender}`;
   if (stop.kind === 'exit') return `the guest ended the machine with exit code ${stop.code}`;
   if (stop.kind === 'matched' && stop.what === 'ticks') return 'the time given by --timeout-ticks has passed';
   return ENDINGS[stop.kind];
@@ -56,14 +58,16 @@ function reportEvents({ output }: Context, machine: LiveMachine): () => boolean 
   return () => hasFailed;
 }
 
-/** Runs until the machine cannot go on, not even by what the user may type. */
-async function runToStop(machine: LiveMachine, keyboard: Keyboard, run: LiveRun): Promise<StopReason> {
+/** Runs until the machine cannot go on, not even by what the user may type or, with `hasQmp`, a client send. */
+async function runToStop(machine: LiveMachine, keyboard: Keyboard, run: LiveRun, hasQmp: boolean): Promise<StopReason> {
   const ticks = run.timeoutTicks === undefined ? undefined : machine.tick + run.timeoutTicks;
   for (;;) {
     const stop = await machine.run({ until: { serial: run.untilSerial, ticks }, signal: keyboard.signal });
     if (keyboard.signal.aborted) return { kind: 'interrupted' };
-    const isAwake = stop.kind !== 'halted' || (machine.registers().eflags! & EFLAGS_IF) === 0;
-    if (isAwake || !keyboard.isOpen) return stop;
+    if (stop.kind !== 'halted') return stop;
+    // A client may reset it.
+    const mayWake = hasQmp || (keyboard.isOpen && (machine.registers().eflags! & EFLAGS_IF) !== 0);
+    if (!mayWake) return stop;
     await keyboard.wait();
     if (keyboard.signal.aborted) return { kind: 'interrupted' };
   }
@@ -75,6 +79,7 @@ export async function runLive(
   machine: LiveMachine,
   run: LiveRun,
   ports: PortOutput,
+  qmp: QmpPort | null,
 ): Promise<number> {
   const { output, io, interrupt } = context;
   const hasText = run.display === 'text';
@@ -91,16 +96,18 @@ export async function runLive(
     ports.attach(machine);
     screenshots.attach(machine);
     if (run.record !== undefined) await machine.startRecording({ name: run.record, reason: '--record' });
-    keyboard = new Keyboard(context, machine, target, run.stdioPort ?? 0);
+    keyboard = new Keyboard(context, machine, target, run.stdioPort ?? 0, qmp?.signal);
+    await qmp?.watchMachine(machine, keyboard.wake);
     if (painter !== null) timer = setInterval(() => painter.paint(), PAINT_MS);
-    const stop = await runToStop(machine, keyboard, run);
+    const stop = await runToStop(machine, keyboard, run, qmp !== null);
+    qmp?.ended(stop);
     keyboard.close();
     painter?.close();
     showMessages();
     if (hasText) writeScreen(output, machine.screenText());
     screenshots.finish(machine);
     if (run.record !== undefined && machine.recording !== null) await machine.stopRecording();
-    output.message(`reel: ${describeStop(stop, interrupt)}, tick ${machine.tick}`);
+    output.message(`reel: ${describeStop(stop, interrupt, qmp)}, tick ${machine.tick}`);
     if (interrupt.received !== null) return exitCodeOf(interrupt.received);
     return hasFailed() ? exitCodeOf('HOST_IO') : exitCodeOfStop(stop);
   } finally {

@@ -2,16 +2,8 @@ import type { Command } from 'commander';
 import { auditCommand } from './commands/audit.js';
 import { policyCommand } from './commands/policy.js';
 import { EXIT_CODES } from './exit-codes.js';
+import { markdownTable, sentence } from './markdown.js';
 import { MISSING_QEMU_OPTIONS, argumentText, optionFlags, VERBS, type VerbDeclaration } from './declarations.js';
-
-/** A Markdown table as prettier lays it out. */
-function markdownTable(head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')));
-  const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)));
-  const line = (row: readonly string[]): string => `| ${row.map((cell, i) => cell.padEnd(widths[i]!)).join(' | ')} |`;
-  const [first, ...others] = cells.map(line);
-  return [first!, `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`, ...others];
-}
 
 function verbSection(verb: VerbDeclaration): string[] {
   const usage = ['reel', verb.name, ...verb.arguments.map(argumentText), ...(verb.options.length ? ['[options]'] : [])];
@@ -44,10 +36,6 @@ function commandSections(command: Command, path: readonly string[]): string[] {
   ];
   const head = [`## ${names.join(' ')}`, '', `\`${usage.join(' ')}\``, '', sentence(command.description()), ''];
   return [...head, ...markdownTable(['Option', 'Meaning'], rows), ''];
-}
-
-function sentence(text: string): string {
-  return `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 }
 
 /** The text of docs/cli.md. */

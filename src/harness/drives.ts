@@ -16,6 +16,9 @@ import { detectImage, imageShape, type ImageShape } from '../machine/loaders/boo
 import type { Pc } from '../machine/pc.js';
 import type { HostServices } from './services.js';
 
+/** What image files are. */
+export type ImageFormat = 'raw' | 'qcow2';
+
 /** An image, by its path or its bytes. */
 export type ImageSource = string | Uint8Array;
 
@@ -69,8 +72,8 @@ export function memoryImage(bytes: Uint8Array, hashing: Hashing): DiskImage {
   };
 }
 
-export function openImage(services: HostServices, source: ImageSource): DiskImage {
-  return typeof source === 'string' ? services.openImage(source) : memoryImage(source, services.hashing);
+export function openImage(services: HostServices, source: ImageSource, format?: ImageFormat): DiskImage {
+  return typeof source === 'string' ? services.openImage(source, format) : memoryImage(source, services.hashing);
 }
 
 function place(source: ImageSource): string {
@@ -183,6 +186,7 @@ export function mediaChange(
   services: HostServices,
   id: DriveId,
   source: ImageSource | null,
+  format?: ImageFormat,
 ): { readonly payload: Uint8Array; readonly image: DiskImage | null } {
   const drive = pc.config.drives.findIndex((d) => d.id === id);
   const kind = pc.config.drives[drive]?.kind;
@@ -191,7 +195,7 @@ export function mediaChange(
     throw new CodedError('USAGE', what, { hint: 'start it with --fda none or --cdrom none for an empty drive' });
   }
   if (source === null) return { payload: encodeMediaChange(drive, null), image: null };
-  const image = openImage(services, source);
+  const image = openImage(services, source, format);
   try {
     const payload = encodeMediaChange(drive, mediumOf(image, imageShape(kind, image, place(source))));
     pc.images.add(image.sha256, image);

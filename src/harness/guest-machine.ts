@@ -1,47 +1,29 @@
 import { CodedError } from '../base/errors.js';
 import { utf8Encode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
-import { frameOf } from '../devices/vga/frame.js';
 import { scanCodesForKeys, scanCodesForText } from '../devices/keyboard-layout.js';
-import { encodeMouseInput } from '../devices/ps2-mouse.js';
 import type { MachineStop } from '../machine/machine.js';
 import type { DriveId } from '../machine/drives.js';
 import type { Pc } from '../machine/pc.js';
+import type { HostName } from '../policy/principal.js';
 import type { LiveSession } from '../replay/live-session.js';
 import type { ActiveRecording, RecordingControl } from '../replay/recording-control.js';
 import { SerialConsole } from './console.js';
+import type { DriveContents } from './drive-contents.js';
 import { BUSY_SLICE_TICKS, type NetworkLinks } from './network-links.js';
 import type { ProfileOptions } from './profile.js';
 import { Profile } from './profile.js';
 import type { MachineEvents } from './machine-events.js';
 import type { Events } from './events.js';
 import { readLinearMemory, registersOf } from './inspect.js';
-import type { ImageSource } from './drives.js';
+import type { ImageFormat, ImageSource } from './drives.js';
+import { Mouse, type MouseOptions } from './mouse.js';
+import { Pause } from './pause.js';
+import { pictureOf, type PictureFormat } from './picture.js';
+import type { RunOptions, StopReason } from './run-options.js';
 import type { HostServices } from './services.js';
 
-/** When run() returns; whichever comes first. Without any: when the machine stops. */
-export interface Until {
-  /** Text of COM1 behind the last match. */
-  readonly serial?: RegExp;
-  /** Label of a mark, or name of a phase that begins. */
-  readonly mark?: string;
-  /** Absolute tick. */
-  readonly ticks?: Tick;
-  /** Text screen. */
-  readonly screen?: RegExp;
-}
-
-export type StopReason =
-  | { readonly kind: 'matched'; readonly what: 'serial' | 'mark' | 'screen' | 'ticks' }
-  | MachineStop
-  | { readonly kind: 'interrupted' };
-
-export interface RunOptions {
-  readonly until?: Until;
-  readonly signal?: AbortSignal;
-  /** Called between slices. */
-  readonly onProgress?: (tick: Tick) => void;
-}
+export type { RunOptions, StopReason, Until } from './run-options.js';
 
 /** Keeps a live machine from running ahead of the wall clock. */
 export interface Pacer {
@@ -62,36 +44,17 @@ export interface GuestMachineParts {
   readonly pacer: Pacer | null;
   /** Ticks between looks at the host. */
   readonly sliceTicks: number;
-  /** Principal checks of the host's own requests. Throws DENIED. */
-  readonly authorize: (action: 'stop' | 'mark', name: string) => void;
+  /** Principal checks of requests by the host. Throws DENIED. */
+  readonly authorize: (host: HostName, action: 'stop' | 'mark' | 'control', name: string) => void;
   /** Starts a recording for the host. Throws DENIED, STATE or HOST_IO. */
-  readonly start: (request: { readonly name: string; readonly reason: string }) => ActiveRecording;
+  readonly start: (host: HostName, request: { readonly name: string; readonly reason: string }) => ActiveRecording;
   readonly setPolicy: (text: string) => void;
   readonly offer: (handle: number, bytes: Uint8Array) => void;
   /** Throws USAGE, HOST_IO or DAMAGED. */
-  readonly changeMedium: (drive: DriveId, source: ImageSource | null) => void;
+  readonly changeMedium: (drive: DriveId, source: ImageSource | null, format?: ImageFormat) => void;
+  readonly drives: () => DriveContents[];
   /** Lets go of host files. */
   readonly release: () => void;
-}
-
-export type MouseButton = keyof typeof MOUSE_BUTTONS;
-
-export interface MouseOptions {
-  /** Steps towards the user. */
-  readonly wheel?: number;
-  /** All that are held down from now on. */
-  readonly buttons?: readonly MouseButton[];
-}
-
-const MOUSE_BUTTONS = { left: 1, right: 2, middle: 4 } as const;
-const MOST_COUNTS = 32_767;
-const MOST_WHEEL_STEPS = 127;
-
-function checkRange(name: string, value: number, most: number): void {
-  if (Number.isInteger(value) && Math.abs(value) <= most) return;
-  throw new CodedError('USAGE', `the mouse cannot move by ${name} = ${value}`, {
-    hint: `a whole number from ${-most} to ${most}`,
-  });
 }
 
 /** Recordings are flushed at least this often, milliseconds of wall time (DESIGN 7). */
@@ -109,15 +72,15 @@ export class GuestMachine {
   readonly #console: SerialConsole;
   #markSeen: ((label: string) => void) | null = null;
   #profile: Profile | null = null;
-  /** Of the mouse, as last sent. */
-  #buttons: number;
+  readonly #mouse: Mouse;
+  readonly #pause = new Pause();
   #closed = false;
   #running = false;
 
   constructor(parts: GuestMachineParts) {
     this.#parts = parts;
     this.#console = new SerialConsole(parts.pc);
-    this.#buttons = parts.pc.keyboard.mouseButtons;
+    this.#mouse = new Mouse(parts.pc.keyboard.mouseButtons, (payload) => parts.session.send('mouse', payload));
     const seen = (label: string): void => this.#markSeen?.(label);
     parts.events.on('mark', (e) => seen(e.label));
     parts.events.on('phase', (e) => {
@@ -148,10 +111,12 @@ export class GuestMachine {
   readMemory(linear: number, length: number): Uint8Array {
     return readLinearMemory(this.#parts.pc, linear, length);
   }
-  /** The screen as a PNG file. */
-  screenshot(): Uint8Array {
-    const { width, height, rgba } = frameOf(this.#parts.pc.vga);
-    return this.#parts.services.encodePng(width, height, rgba);
+  /** The screen as a PNG file, or another. */
+  screenshot(format: PictureFormat = 'png'): Uint8Array {
+    return pictureOf(this.#parts.pc, this.#parts.services, format);
+  }
+  drives(): DriveContents[] {
+    return this.#parts.drives();
   }
   /** What is written to the debug consoles: port 0 is E9h, 1 is 402h, where SeaBIOS logs. */
   onDebug(listener: (bytes: Uint8Array, port: number) => void): () => void {
@@ -199,16 +164,7 @@ export class GuestMachine {
    * unless given. Throws USAGE for what no mouse can do at once.
    */
   moveMouse(dx: number, dy: number, options: MouseOptions = {}): void {
-    const { wheel = 0, buttons } = options;
-    checkRange('dx', dx, MOST_COUNTS);
-    checkRange('dy', dy, MOST_COUNTS);
-    checkRange('wheel', wheel, MOST_WHEEL_STEPS);
-    if (buttons !== undefined) {
-      this.#buttons = buttons.reduce((bits, name) => bits | MOUSE_BUTTONS[name], 0);
-    }
-    // The mouse itself counts upwards. Not -dy, which may be -0.
-    const input = { dx, dy: 0 - dy, wheel, buttons: this.#buttons };
-    this.#parts.session.send('mouse', encodeMouseInput(input));
+    this.#mouse.move(dx, dy, options);
   }
   reset(): void {
     this.#parts.session.send('reset', new Uint8Array(0));
@@ -220,8 +176,8 @@ export class GuestMachine {
    * Puts another diskette or CD into a drive, or with null none. What was written to the one before is gone. Throws USAGE
    * for a drive that the machine lacks or whose medium cannot be changed.
    */
-  changeMedium(drive: DriveId, source: ImageSource | null): void {
-    this.#parts.changeMedium(drive, source);
+  changeMedium(drive: DriveId, source: ImageSource | null, format?: ImageFormat): void {
+    this.#parts.changeMedium(drive, source, format);
   }
   /** Bytes for the guest to GET from stream `handle`. */
   offer(handle: number, bytes: Uint8Array): void {
@@ -232,12 +188,32 @@ export class GuestMachine {
     this.#parts.setPolicy(text);
   }
 
+  /** Asks the policy whether `host` may do this; the answer is audited. Throws DENIED. */
+  permit(host: HostName, command: string): void {
+    this.#parts.authorize(host, 'control', command);
+  }
+
   /** Samples from here on where guest time goes. The guest cannot tell. */
   startProfile(options: ProfileOptions = {}): Profile {
     return (this.#profile = new Profile(this.#parts.pc, options));
   }
 
   // ---- execution
+  get isPaused(): boolean {
+    return this.#pause.isOn;
+  }
+  /** Holds the machine between two instructions: run() waits. The guest's clock stands still, too. */
+  pause(): void {
+    if (!this.#pause.begin()) return;
+    this.#parts.session.machine.requestBreak();
+    this.#parts.events.emit('pause', { paused: true, tick: this.tick });
+    void this.#finishStates();
+  }
+  /** Guest time that would have passed is not made up for. */
+  resume(): void {
+    if (this.#pause.end()) this.#parts.events.emit('pause', { paused: false, tick: this.tick });
+  }
+
   async run(options: RunOptions = {}): Promise<StopReason> {
     if (this.#closed) throw new CodedError('STATE', 'the machine is closed');
     if (this.#running)
@@ -257,11 +233,12 @@ export class GuestMachine {
   /** While the guest stands still: what it leaves unwritten would be lost with the process. */
   async #finishStates(): Promise<void> {
     const { control, services } = this.#parts;
-    while (!this.#running && !this.#closed && control.isEncodingState) {
+    const isIdle = (): boolean => (!this.#running || this.isPaused) && !this.#closed;
+    while (isIdle() && control.isEncodingState) {
       await services.pause(0);
       control.work();
     }
-    if (!this.#running && !this.#closed) control.flush();
+    if (isIdle()) control.flush();
   }
 
   async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
@@ -283,6 +260,11 @@ export class GuestMachine {
     let nextScreen = until.screen === undefined ? Infinity : this.tick;
     for (;;) {
       if (signal?.aborted) return { kind: 'interrupted' };
+      if (this.isPaused) {
+        await this.#pause.over(signal);
+        pacer?.start(this.tick);
+        continue;
+      }
       if (this.tick >= nextScreen) {
         if (hasScreen()) return { kind: 'matched', what: 'screen' };
         nextScreen += SCREEN_TICKS;
@@ -351,29 +333,33 @@ export class GuestMachine {
     return active === null ? null : { id: active.id, name: active.name, file: active.file };
   }
 
-  /** Starts a recording here. Returns its id. */
-  async startRecording(options: { readonly name: string; readonly reason?: string }): Promise<string> {
+  /** Starts a recording here, on behalf of `host`. Returns its id. */
+  async startRecording(
+    options: { readonly name: string; readonly reason?: string },
+    host: HostName = 'user',
+  ): Promise<string> {
     const reason = options.reason ?? '';
-    const { id, name, file } = this.#parts.start({ name: options.name, reason });
+    const { id, name, file } = this.#parts.start(host, { name: options.name, reason });
     this.#parts.events.emit('recording', { state: 'started', name, file, reason });
     void this.#finishStates();
     return id;
   }
 
   /** Sets a mark here; without a recording it is only reported to listeners. */
-  async mark(label: string, value = 0): Promise<void> {
+  async mark(label: string, value = 0, host: HostName = 'user'): Promise<void> {
     if (!Number.isSafeInteger(value) || value < 0) {
       throw new CodedError('USAGE', `the value of a mark is ${value}`, { hint: 'a whole number, 0 or more' });
     }
-    this.#parts.authorize('mark', label);
-    this.#parts.control.mark({ type: 'mark', label, value, by: 'host:user' }, this.tick);
-    this.#parts.events.emit('mark', { label, value, tick: this.tick, by: 'host:user' });
+    this.#parts.authorize(host, 'mark', label);
+    const by = `host:${host}`;
+    this.#parts.control.mark({ type: 'mark', label, value, by }, this.tick);
+    this.#parts.events.emit('mark', { label, value, tick: this.tick, by });
   }
 
   /** Ends the recording. Returns its file. */
-  async stopRecording(): Promise<string> {
-    this.#parts.authorize('stop', this.#parts.control.active?.name ?? '');
-    return this.#end('stopped', 'host:user');
+  async stopRecording(host: HostName = 'user'): Promise<string> {
+    this.#parts.authorize(host, 'stop', this.#parts.control.active?.name ?? '');
+    return this.#end('stopped', `host:${host}`);
   }
 
   /** Ends a recording that is still running and lets the machine go. */

@@ -20,6 +20,7 @@ import type { StartGrant } from '../policy/decision.js';
 import { PolicyCounters } from '../policy/counters.js';
 import { Gatekeeper } from '../policy/gatekeeper.js';
 import type { Policy } from '../policy/policy.js';
+import type { HostName } from '../policy/principal.js';
 import { PolicyHolder } from '../policy/policy-holder.js';
 import type { GuestEvents } from '../replay/backdoor-control.js';
 import { BackdoorControl } from '../replay/backdoor-control.js';
@@ -36,6 +37,7 @@ import {
   type DriveOptions,
   type OpenedDrives,
 } from './drives.js';
+import { driveContents } from './drive-contents.js';
 import { Events } from './events.js';
 import { GuestMachine } from './guest-machine.js';
 import type { MachineEvents } from './machine-events.js';
@@ -93,7 +95,7 @@ export interface MachineOptions extends LiveOptions {
 
 /** A few milliseconds of guest instructions between looks at the host. */
 const DEFAULT_SLICE_TICKS = 4_000_000;
-const DEFAULT_OUT_DIR = 'recordings';
+export const DEFAULT_OUT_DIR = 'recordings';
 
 interface Image {
   readonly bytes: Uint8Array;
@@ -282,7 +284,7 @@ export function launch(request: LaunchRequest): GuestMachine {
   });
   if (epoch > 0) {
     try {
-      authorizeHost(gatekeeper, session, control, 'goLive', '');
+      authorizeHost(gatekeeper, session, control, 'user', 'goLive', '');
     } catch (error) {
       auditSink?.close();
       for (const image of opened) image.close();
@@ -290,6 +292,7 @@ export function launch(request: LaunchRequest): GuestMachine {
     }
   }
   pc.backdoor.service = backdoor;
+  pc.machine.onReset = (byHost) => events.emit('reset', { byHost, tick: session.tick });
   // A replay ran under the recorded policy's answer; the policy of this run takes effect as an input.
   const policyChanged = (): void => session.send('policy', Uint8Array.of(backdoor.allowsRing3() ? 1 : 0));
   if (pc.backdoor.state.ring3 !== backdoor.allowsRing3()) policyChanged();
@@ -302,11 +305,11 @@ export function launch(request: LaunchRequest): GuestMachine {
     network,
     pacer: (options.pacing ?? !network.isEmpty) ? services.createPacer(pc.config.nsPerTick) : null,
     sliceTicks: options.sliceTicks ?? DEFAULT_SLICE_TICKS,
-    authorize: (action, name) => void authorizeHost(gatekeeper, session, control, action, name),
-    start: ({ name, reason }) => {
-      const grant = authorizeHost(gatekeeper, session, control, 'start', name);
+    authorize: (host, action, name) => void authorizeHost(gatekeeper, session, control, host, action, name),
+    start: (host, { name, reason }) => {
+      const grant = authorizeHost(gatekeeper, session, control, host, 'start', name);
       const rule = gatekeeper.lastRule;
-      const prepared = control.prepare({ name, reason, by: 'host:user', ...grant });
+      const prepared = control.prepare({ name, reason, by: `host:${host}`, ...grant });
       gatekeeper.counters.recordingStarted(prepared.number, rule, session.tick);
       return prepared.begin();
     },
@@ -316,8 +319,8 @@ export function launch(request: LaunchRequest): GuestMachine {
       policyChanged();
     },
     offer: (handle, bytes) => backdoor.offer(handle, bytes),
-    changeMedium: (drive, source) => {
-      const { payload, image } = mediaChange(pc, services, drive, source);
+    changeMedium: (drive, source, format) => {
+      const { payload, image } = mediaChange(pc, services, drive, source, format);
       if (image !== null) {
         opened.push(image);
         const others = references.filter((r) => r.role !== drive && !r.role.startsWith(`${drive}.`));
@@ -325,6 +328,7 @@ export function launch(request: LaunchRequest): GuestMachine {
       }
       session.send('media', payload);
     },
+    drives: () => driveContents(pc, references),
     release: () => {
       network.close();
       auditSink?.close();
@@ -337,12 +341,13 @@ function authorizeHost(
   gatekeeper: Gatekeeper,
   session: LiveSession,
   control: RecordingControl,
-  action: 'start' | 'stop' | 'mark' | 'goLive',
+  host: HostName,
+  action: 'start' | 'stop' | 'mark' | 'goLive' | 'control',
   name: string,
 ): StartGrant | null {
   const { active } = control;
   const decision = gatekeeper.ask({
-    principal: { host: 'user' },
+    principal: { host },
     action,
     tick: session.tick,
     name,

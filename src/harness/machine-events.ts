@@ -30,5 +30,9 @@ export interface MachineEvents {
     readonly reason: string;
     readonly tick: Tick;
   };
+  /** Begins or ends; see GuestMachine.pause(). */
+  pause: { readonly paused: boolean; readonly tick: Tick };
+  /** The machine was reset: by the guest, or as an input of the host's. */
+  reset: { readonly byHost: boolean; readonly tick: Tick };
   log: { readonly text: string; readonly tick: Tick; readonly by: string };
 }

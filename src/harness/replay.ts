@@ -1,7 +1,7 @@
 import { CodedError } from '../base/errors.js';
 import { toHex } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
-import { frameOf } from '../devices/vga/frame.js';
+import type { Mark } from '../log/meta.js';
 import type { Pc } from '../machine/pc.js';
 import type { Divergence } from '../replay/divergence.js';
 import type { ReplaySession, ReplayStop } from '../replay/replay-session.js';
@@ -9,6 +9,7 @@ import { standingAt } from '../replay/standing.js';
 import type { DriveId } from '../machine/drives.js';
 import { SerialConsole } from './console.js';
 import { diskContents } from './disk-contents.js';
+import { driveContents, type DriveContents } from './drive-contents.js';
 import type { ImageSource } from './drives.js';
 import type { ProfileOptions } from './profile.js';
 import { Profile } from './profile.js';
@@ -18,6 +19,7 @@ import { readLinearMemory, registersOf } from './inspect.js';
 import type { LiveOptions } from './launch.js';
 import { openNetworks } from './network-links.js';
 import { memoryContents, memoryRanges, type MemoryRange } from './physical-memory.js';
+import { pictureOf, type PictureFormat } from './picture.js';
 import { launch } from './launch.js';
 import type { Recording, ReplayProgress } from './recording.js';
 import type { HostServices } from './services.js';
@@ -85,10 +87,16 @@ export class Replay {
   memoryContents(range: MemoryRange): Generator<Uint8Array> {
     return memoryContents(this.#parts.pc, range);
   }
-  /** The screen as a PNG file. */
-  screenshot(): Uint8Array {
-    const { width, height, rgba } = frameOf(this.#parts.pc.vga);
-    return this.#parts.services.encodePng(width, height, rgba);
+  /** The screen as a PNG file, or another. */
+  screenshot(format: PictureFormat = 'png'): Uint8Array {
+    return pictureOf(this.#parts.pc, this.#parts.services, format);
+  }
+  drives(): DriveContents[] {
+    return driveContents(this.#parts.pc, this.#parts.recording.meta.images);
+  }
+  /** Told of each mark that is passed. */
+  onMark(listener: (mark: Mark, tick: Tick) => void): void {
+    this.#parts.session.onMark = (entry) => listener(entry, entry.tick);
   }
   /** What is written to the debug consoles: port 0 is E9h, 1 is 402h, where SeaBIOS logs. */
   onDebug(listener: (bytes: Uint8Array, port: number) => void): () => void {
@@ -153,6 +161,7 @@ export class Replay {
       onProgress?.(session.tick, session.endTick);
       step = Math.min(1e9, Math.max(session.sliceTicks, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
       await services.pause(0);
+      if (signal?.aborted) return { kind: 'interrupted' };
     }
   }
 

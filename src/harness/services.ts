@@ -3,7 +3,7 @@ import type { CpuCode } from '../cpu/code.js';
 import type { BlockCodec, BlockCompressor } from '../log/block-codec.js';
 import type { Signer, Verifier } from '../log/signature.js';
 import type { ReelSource } from '../log/reel-source.js';
-import type { DiskImage } from './drives.js';
+import type { DiskImage, ImageFormat } from './drives.js';
 import type { NetworkBackend, NetworkBackendOptions } from './network.js';
 import type { Pacer } from './guest-machine.js';
 import type { RecordingFile } from '../replay/recording-control.js';
@@ -31,8 +31,8 @@ export interface HostServices {
   cpuCode(): CpuCode;
   /** Whole file. Throws HOST_IO naming it. */
   readFile(path: string): Uint8Array<ArrayBuffer>;
-  /** A disk image, raw or qcow2, read as it is needed. Throws HOST_IO or DAMAGED naming it. */
-  openImage(path: string): DiskImage;
+  /** A disk image, read as it is needed; its format tells the file unless it is given. Throws HOST_IO or DAMAGED naming it. */
+  openImage(path: string, format?: ImageFormat): DiskImage;
   fileExists(path: string): boolean;
   /** UTF-8 text of a file. Throws HOST_IO. */
   readText(path: string): string;

@@ -18,6 +18,8 @@ export class BackgroundCompiler implements RegionCompiler {
     private readonly fallback: RegionCompiler,
   ) {
     this.#channel = new WorkerChannel(workerFile);
+    // A guest has hot code within milliseconds, and a thread takes a hundred times as long to get ready.
+    this.#channel.start();
   }
 
   get isBusy(): boolean {

@@ -2,21 +2,24 @@ import { createHash } from 'node:crypto';
 import { realpathSync } from 'node:fs';
 import { basename, dirname, isAbsolute, resolve, sep } from 'node:path';
 import { CodedError } from '../base/errors.js';
-import type { DiskImage } from '../harness/drives.js';
+import type { DiskImage, ImageFormat } from '../harness/drives.js';
 import { ImageFile, type ReadAt } from './disk-image-file.js';
 import { isQcow2, Qcow2Image } from './disk-image-qcow2.js';
 
 /** Images that one may be based on, each on the next. */
 const MAX_CHAIN = 16;
 
-/** Opens a disk image, raw or qcow2. Throws HOST_IO, USAGE or DAMAGED, naming the file. */
-export function openDiskImage(path: string): DiskImage {
+/**
+ * Opens a disk image, raw or qcow2; which one tells the file itself unless `format` does. Throws HOST_IO, USAGE or
+ * DAMAGED, naming the file.
+ */
+export function openDiskImage(path: string, format: ImageFormat | null = null): DiskImage {
   const files: ImageFile[] = [];
   const close = (): void => {
     for (const file of files) file.close();
   };
   try {
-    const image = openContents(path, null, files);
+    const image = openContents(path, format, files);
     const parts = files.map((file) => ({ name: basename(file.path), sha256: file.sha256(), bytes: file.sizeBytes }));
     return {
       sizeBytes: image.sizeBytes,
@@ -42,7 +45,7 @@ function openContents(path: string, format: string | null, files: ImageFile[]): 
   // What a guest writes to a raw disk could look like qcow2: where a format is told, it counts.
   if (format === 'raw' || !isQcow2(file)) {
     if (format === null || format === 'raw') return file;
-    throw new CodedError('DAMAGED', `the backing file is no ${format} image`, { where: path });
+    throw new CodedError('DAMAGED', `the file is no ${format} image`, { where: path });
   }
   return new Qcow2Image(file, {
     where: path,

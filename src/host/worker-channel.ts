@@ -17,7 +17,7 @@ interface Answered<A> {
 const YOUNG_GENERATION_MB = 24;
 
 /**
- * A thread that answers requests, started at the first one. Answers are taken when poll() or wait() is called, never from
+ * A thread that answers requests, started at the first one if not before. Answers are taken when poll() or wait() is called, never from
  * the event loop: whoever asks may be busy for seconds. It does not keep the process alive.
  */
 export class WorkerChannel<Q, A> {
@@ -68,6 +68,11 @@ export class WorkerChannel<Q, A> {
       if (this.#waiting.size === 0) return;
       if (Atomics.wait(this.#answered, 0, seen, patienceMs) === 'timed-out') this.#fail();
     }
+  }
+
+  /** Starts the thread, so that it is ready when the first request comes. */
+  start(): void {
+    this.#start();
   }
 
   #start(): MessagePort | null {

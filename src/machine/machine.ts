@@ -61,6 +61,8 @@ export class Machine {
   /** The devices' page stores, by the names of their sections. */
   readonly stores: ReadonlyMap<string, PageStore>;
   #stop: MachineStop | null = null;
+  /** Told of each reset, behind it. No state: what it does must not concern the guest. */
+  onReset: (byHost: boolean) => void = () => {};
   #resetRequested = false;
   #breakRequested = false;
   #idleTicks: Tick = 0;
@@ -153,13 +155,14 @@ export class Machine {
   admit(kind: InputKind, payload: Uint8Array): void {
     this.timers.runDue(this.cpu.now);
     this.gate.admit(kind, payload);
-    if (this.#resetRequested && this.#stop === null) this.#reset();
+    if (this.#resetRequested && this.#stop === null) this.#reset(kind === 'reset');
   }
 
-  #reset(): void {
+  #reset(byHost = false): void {
     this.#resetRequested = false;
     for (const device of this.devices) device.reset();
     this.cpu.reset();
+    this.onReset(byHost);
   }
 
   // ---- state

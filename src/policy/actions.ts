@@ -17,8 +17,8 @@ interface ActionInfo {
 function guestAction(verb: string, name: NameUse = 'never'): ActionInfo {
   return { name, hostOnly: false, verb };
 }
-function hostAction(verb: string): ActionInfo {
-  return { name: 'never', hostOnly: true, verb };
+function hostAction(verb: string, name: NameUse = 'never'): ActionInfo {
+  return { name, hostOnly: true, verb };
 }
 
 /**
@@ -40,6 +40,7 @@ export const ACTIONS = {
   replay: hostAction('replay'),
   goLive: hostAction('go live'),
   export: hostAction('export'),
+  control: hostAction('control the machine', 'always'),
 } as const satisfies Record<string, ActionInfo>;
 
 export type Action = keyof typeof ACTIONS;

@@ -111,6 +111,7 @@ export interface Rule {
     | 'replay'
     | 'goLive'
     | 'export'
+    | 'control'
   )[];
   when?: Conditions;
   limits?: Limits;
@@ -150,7 +151,7 @@ export interface PrincipalPattern {
  */
 export interface Conditions {
   /**
-   * Regular expression, without look-around and back references, for what the request names: the recording of start and stop, the label of mark. Other actions name nothing: a permit with this condition covers them all the same, a forbid does not.
+   * Regular expression, without look-around and back references, for what the request names: the recording of start and stop, the label of mark, the command of control. Other actions name nothing: a permit with this condition covers them all the same, a forbid does not.
    */
   name?: string;
   /**

@@ -96,8 +96,9 @@ export const POLICY_SCHEMA = {
         'replay',
         'goLive',
         'export',
+        'control',
       ],
-      description: 'begin, end and verdict are marks; hello and auth need no permission. The last three are for hosts.',
+      description: 'begin, end and verdict are marks; hello and auth need no permission. The last four are for hosts.',
     },
     party: {
       type: 'string',
@@ -139,6 +140,7 @@ export const POLICY_SCHEMA = {
               'replay',
               'goLive',
               'export',
+              'control',
             ],
           },
           description: '"*" stands for all.',
@@ -157,7 +159,7 @@ export const POLICY_SCHEMA = {
           type: 'string',
           maxLength: 1000,
           description:
-            'Regular expression, without look-around and back references, for what the request names: the recording of start and stop, the label of mark. Other actions name nothing: a permit with this condition covers them all the same, a forbid does not.',
+            'Regular expression, without look-around and back references, for what the request names: the recording of start and stop, the label of mark, the command of control. Other actions name nothing: a permit with this condition covers them all the same, a forbid does not.',
         },
         test: {
           type: 'string',

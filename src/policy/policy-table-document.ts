@@ -36,7 +36,8 @@ export interface PolicyTableCase {
     | 'status'
     | 'replay'
     | 'goLive'
-    | 'export';
+    | 'export'
+    | 'control';
   /**
    * Recording or label.
    */

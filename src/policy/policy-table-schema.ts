@@ -44,6 +44,7 @@ export const POLICY_TABLE_SCHEMA = {
               'replay',
               'goLive',
               'export',
+              'control',
             ],
           },
           name: { type: 'string', description: 'Recording or label.' },

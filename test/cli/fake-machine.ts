@@ -1,3 +1,4 @@
+import type { DriveContents } from '../../src/harness/drive-contents.js';
 import type { MachineEvents } from '../../src/harness/machine-events.js';
 import type { StopReason, Until } from '../../src/harness/guest-machine.js';
 import type { LiveMachine } from '../../src/cli/library.js';
@@ -9,7 +10,8 @@ export type Turn = (machine: FakeMachine, options: { until?: Until; signal?: Abo
 export class FakeMachine implements LiveMachine {
   readonly done: string[] = [];
   tick = 0;
-  recording: { name: string; file: string } | null = null;
+  recording: { id: string; name: string; file: string } | null = null;
+  isPaused = false;
   eflags = 0x202;
   readonly #listeners: ((bytes: Uint8Array, port: number) => void)[] = [];
   readonly #printers: ((bytes: Uint8Array) => void)[] = [];
@@ -46,13 +48,37 @@ export class FakeMachine implements LiveMachine {
   }
   async startRecording({ name }: { name: string }): Promise<string> {
     this.done.push(`start ${name} at ${this.tick}`);
-    this.recording = { name, file: `${name}.reel` };
+    this.recording = { id: 'id', name, file: `${name}.reel` };
     return 'id';
   }
   async stopRecording(): Promise<string> {
     this.done.push('stop');
     this.recording = null;
     return 'file';
+  }
+  async mark(label: string): Promise<void> {
+    this.done.push(`mark ${label}`);
+  }
+  pause(): void {
+    this.done.push('pause');
+  }
+  resume(): void {
+    this.done.push('resume');
+  }
+  reset(): void {
+    this.done.push('reset');
+  }
+  powerButton(): void {
+    this.done.push('power button');
+  }
+  drives(): DriveContents[] {
+    return [];
+  }
+  changeMedium(drive: string): void {
+    this.done.push(`medium of ${drive}`);
+  }
+  permit(host: string, command: string): void {
+    this.done.push(`${host} asks for ${command}`);
   }
   onParallel(listener: (bytes: Uint8Array) => void): () => void {
     this.#printers.push(listener);

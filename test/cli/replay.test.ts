@@ -39,6 +39,10 @@ class FakeReplay implements FollowedReplay {
   registers(): Record<string, number> {
     return {};
   }
+  drives(): never[] {
+    return [];
+  }
+  onMark(): void {}
   memoryRanges(): never[] {
     return [];
   }
@@ -87,7 +91,7 @@ describe('reel replay', () => {
     const replay = new FakeReplay({ kind: 'end', reason: 'stop' });
     const at = desk();
     expect(await at.run(['replay', 'x.reel'], await libraryOf(replay, none))).toBe(0);
-    expect(replay.options!.until).toBeUndefined();
+    expect(replay.options!.until).toEqual({});
     expect(at.stdout.text).toBe('');
     expect(at.stderr.text).toBe('reel: the recording ended at tick 42 (stop)\n');
   });

@@ -82,7 +82,7 @@ describe('a decision', () => {
 
   it('gives guests none of the host actions, even by "*"', () => {
     const policy = policyOf([{ principals: [{ guest: true }, { host: true }] }]);
-    for (const action of ['replay', 'goLive', 'export'] as const) {
+    for (const action of ['replay', 'goLive', 'export', 'control'] as const) {
       expect(verdict(fresh(policy, request('guest:ring0', action)))).toBe('DENIED by default');
       expect(verdict(fresh(policy, request('host:ids', action)))).toBe('OK by rule-0');
     }

@@ -3,12 +3,15 @@ import { PortOutput, writeScreen } from '../console-output.js';
 import type { Command, Context } from '../context.js';
 import { divergenceLines } from '../divergence-text.js';
 import { exitCodeOf } from '../exit-codes.js';
+import { ReplayPlayer } from '../../harness/replay-player.js';
 import type { FollowedReplay } from '../library.js';
 import { runLive } from '../live.js';
 import { DRIVE_OPTION_NAMES } from '../drive-options.js';
+import type { ReplayResult } from '../../harness/replay.js';
 import { liveMachineOptions, parseConsole, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { printable } from '../output.js';
 import { ProfileFile } from '../profile-file.js';
+import { QmpPort } from '../qmp/qmp-port.js';
 import { Screenshots } from '../screenshots.js';
 import { progressOf } from '../progress.js';
 import { withRecording } from '../with-recording.js';
@@ -34,22 +37,43 @@ const ONLY_LIVE = [
 
 /** Options that say nothing about a replay are mistakes without --live. */
 function checkLiveOnly(options: ReplayVerbOptions): void {
-  const stray = options.pacing ? ONLY_LIVE.find((name) => options[name] !== undefined) : 'noPacing';
+  // Pictures taken by QMP go into the output folder.
+  const hasOut = options.qmp !== undefined;
+  const isStray = (name: (typeof ONLY_LIVE)[number]): boolean =>
+    options[name] !== undefined && !(name === 'out' && hasOut);
+  const stray = options.pacing ? ONLY_LIVE.find(isStray) : 'noPacing';
   if (stray === undefined) return;
   const name = stray.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
   throw new CodedError('USAGE', `--${name} is about a live machine`, { hint: 'give --live too' });
 }
 
 /** Follows the recording. Returns an exit code, or null where it may go live. */
-async function follow(context: Context, replay: FollowedReplay, until: ReplayUntil): Promise<number | null> {
+async function follow(
+  context: Context,
+  player: ReplayPlayer<FollowedReplay>,
+  until: ReplayUntil,
+  qmp: QmpPort | null,
+): Promise<number | null> {
   const { output, interrupt } = context;
-  const onProgress = progressOf(context, 'replaying', replay.tick);
-  const result = await replay.run({ until: until ?? undefined, signal: interrupt.signal, onProgress });
+  const signal = qmp === null ? interrupt.signal : AbortSignal.any([interrupt.signal, qmp.signal]);
+  const onProgress = progressOf(context, 'replaying', player.replay.tick);
+  const run = (): Promise<ReplayResult> => player.run({ until: until ?? undefined, signal, onProgress });
+  let result = await run();
+  // Clients may look at where it ended, and go back.
+  while (qmp !== null && (result.kind === 'end' || result.kind === 'diverged') && !signal.aborted) {
+    output.clearProgress();
+    if (result.kind === 'diverged') qmp.replayDiverged();
+    player.pause();
+    await player.resumed(signal);
+    if (signal.aborted || !player.isSeeking) break;
+    result = await run();
+  }
   output.clearProgress();
+  const { replay } = player;
   switch (result.kind) {
     case 'interrupted':
-      output.message(`reel: interrupted at tick ${replay.tick}`);
-      return exitCodeOf(interrupt.received ?? 'SIGINT');
+      output.message(`reel: ${qmp?.signal.aborted ? 'ended by QMP' : 'interrupted'} at tick ${replay.tick}`);
+      return exitCodeOf(interrupt.received ?? (qmp?.signal.aborted ? 'OK' : 'SIGINT'));
     case 'diverged':
       for (const line of divergenceLines(result.divergence)) output.message(`reel: ${line}`);
       return exitCodeOf('DIVERGED');
@@ -72,18 +96,29 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
   const until = parseUntil(options.until ?? 'end');
   const profile = ProfileFile.of(options);
   return withRecording(context, file!, async (recording) => {
-    const followed = await recording.replay();
+    const qmp = await QmpPort.open(context, options);
     const ports = new PortOutput(context.output, targets);
+    let player: ReplayPlayer<FollowedReplay> | null = null;
     try {
-      profile?.begin(followed);
-      ports.attach(followed);
-      const code = await follow(context, followed, until);
+      const first = await recording.replay();
+      player = new ReplayPlayer(first, {
+        restart: () => recording.replay(),
+        attach: (replay) => {
+          ports.attach(replay);
+          qmp?.attach(replay);
+        },
+        onPause: qmp?.paused,
+      });
+      profile?.begin(first);
+      await qmp?.watchReplay(player, recording);
+      const code = await follow(context, player, until, qmp);
+      const followed = player.replay;
       if (code === null && live !== null) {
         // Of the replay: what follows is another run.
         profile?.end();
         const machine = await followed.goLive({ ...liveMachineOptions(options), bootImage: options.image });
         context.output.message('reel: live');
-        return await runLive(context, machine, live, ports);
+        return await runLive(context, machine, live, ports, qmp);
       }
       if (targets.display === 'text') writeScreen(context.output, followed.screenText());
       new Screenshots(options).finish(followed);
@@ -91,7 +126,8 @@ export const replay: Command<ReplayVerbOptions> = async (context, [file], option
     } finally {
       profile?.end();
       ports.close();
-      await followed.close();
+      await player?.replay.close();
+      await qmp?.close();
     }
   });
 };

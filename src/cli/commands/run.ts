@@ -5,6 +5,7 @@ import { runLive } from '../live.js';
 import { driveOptions } from '../drive-options.js';
 import { liveMachineOptions, parseLiveRun, type LiveVerbOptions } from '../live-options.js';
 import { ProfileFile } from '../profile-file.js';
+import { QmpPort } from '../qmp/qmp-port.js';
 import { DEFAULT_SERIAL_PORTS } from '../../machine/config.js';
 import { parseIcount, parseRtc, parseTime } from '../values.js';
 
@@ -47,32 +48,34 @@ export const run: Command<RunOptions> = async (context, [bootImage], options) =>
     });
   }
   const profile = ProfileFile.of(options);
-  const machine = await context.library.createMachine({
-    ...liveMachineOptions(options),
-    bootImage,
-    memory,
-    apic,
-    bios,
-    videoBios,
-    kernel,
-    initrd,
-    append,
-    boot,
-    epoch,
-    nsPerTick,
-    ...(live.serials.length > DEFAULT_SERIAL_PORTS ? { serialPorts: live.serials.length } : {}),
-  });
-  let ports: PortOutput;
+  const qmp = await QmpPort.open(context, options);
   try {
-    ports = new PortOutput(context.output, live);
-  } catch (error) {
-    await machine.close();
-    throw error;
-  }
-  profile?.begin(machine);
-  try {
-    return await runLive(context, machine, live, ports);
+    const machine = await context.library.createMachine({
+      ...liveMachineOptions(options),
+      bootImage,
+      memory,
+      apic,
+      bios,
+      videoBios,
+      kernel,
+      initrd,
+      append,
+      boot,
+      epoch,
+      nsPerTick,
+      ...(live.serials.length > DEFAULT_SERIAL_PORTS ? { serialPorts: live.serials.length } : {}),
+    });
+    let ports: PortOutput;
+    try {
+      ports = new PortOutput(context.output, live);
+    } catch (error) {
+      await machine.close();
+      throw error;
+    }
+    profile?.begin(machine);
+    return await runLive(context, machine, live, ports, qmp);
   } finally {
     profile?.end();
+    await qmp?.close();
   }
 };
