@@ -2,8 +2,9 @@
 ;
 ; Interfaces: IBM Personal System/2 and Personal Computer BIOS Interface Technical Reference (1991); E820h, E801h: ACPI specification 6.4, section 15.
 ; The disk services read and write the boot disk (disk-port.inc), the ones of the screen know the VGA's modes.
-; PCI BIOS: PCI BIOS Specification 2.1; booting from CDs: El Torito 1.0.
-; NOT implemented: VESA modes, fonts of programs, INT 15h C2h (mouse), APM, keyboard LEDs and the Pause key, expansion ROMs.
+; PCI BIOS: PCI BIOS Specification 2.1; booting from CDs: El Torito 1.0; expansion ROMs: BIOS Boot Specification 1.01; graphics: VBE 2.0;
+; power: APM 1.2, real mode.
+; NOT implemented: fonts of programs, keyboard LEDs and the Pause key; see vbe.inc, option-roms.inc and others for what they leave out.
 
         bits    16
         cpu     686
@@ -16,14 +17,20 @@
 %include "boot-rom/video.inc"
 %include "boot-rom/graphics.inc"
 %include "boot-rom/graphics-modes.inc"
+%include "boot-rom/vbe.inc"
+%include "boot-rom/video-state.inc"
 %include "boot-rom/keyboard.inc"
 %include "boot-rom/disk.inc"
 %include "boot-rom/disk-port.inc"
 %include "boot-rom/cd.inc"
 %include "boot-rom/serial.inc"
 %include "boot-rom/system.inc"
+%include "boot-rom/mouse.inc"
+%include "boot-rom/apm.inc"
 %include "boot-rom/clock.inc"
 %include "boot-rom/pci.inc"
+%include "boot-rom/pci-setup.inc"
+%include "boot-rom/option-roms.inc"
 
 font_8x16:
         incbin  "fonts/cp437-8x16.bin"

@@ -48,7 +48,7 @@ export const BOOT_DISK_INFO = {
   entryDs: 10,
   /** Bit 0: write-protected. */
   flags: 11,
-  /** Four bytes, first the lowest: units to boot from in this order, FFh for none. The same for every UNIT. */
+  /** Four bytes, first the lowest: units to boot from in this order, F0h for the network, FFh for none. The same for every UNIT. */
   bootOrder: 12,
   /** How often the medium has been changed; see INT 13h 16h. */
   changes: 13,

@@ -17,13 +17,15 @@ export interface DriveConfig {
   readonly medium: Medium | null;
 }
 
-/** Letters of QEMU's `-boot`: diskettes, hard disks, CDs; `n` stands for the network and has no unit. */
+/** Letters of QEMU's `-boot`: diskettes, hard disks, CDs, network. */
 export const BOOT_LETTERS = 'acdn';
 /** Where the firmware looks first unless told otherwise, as in QEMU. */
 export const DEFAULT_BOOT_ORDER = 'cad';
 
 /** First BIOS drive number of each kind. */
 const FIRST_UNIT: Record<DriveKind, number> = { floppy: 0x00, disk: 0x80, cdrom: 0xe0 };
+/** In the boot ROM's order: what expansion ROMs boot from. */
+const NETWORK_UNIT = 0xf0;
 const KIND_OF_LETTER: Readonly<Record<string, DriveKind>> = { a: 'floppy', c: 'disk', d: 'cdrom' };
 const LETTERS: Record<DriveKind, string> = { floppy: 'a', disk: 'c', cdrom: 'd' };
 
@@ -48,6 +50,7 @@ export function bootUnits(drives: readonly DriveConfig[], order: string): number
   const numbers = unitNumbers(drives);
   const units: number[] = [];
   for (const letter of order) {
+    if (letter === 'n' && !units.includes(NETWORK_UNIT)) units.push(NETWORK_UNIT);
     const kind = KIND_OF_LETTER[letter];
     const first = DRIVE_IDS.find((id) => drives.some((d) => d.id === id && d.kind === kind && d.medium !== null));
     const number = first === undefined ? undefined : numbers.get(first);

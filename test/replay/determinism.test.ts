@@ -35,6 +35,17 @@ const GUESTS: readonly Guest[] = [
   { name: 'triple-fault.img', last: /triple-fault: now/, stop: 'triple-fault' },
   { name: 'paging.img', last: /paging: ok/, stop: 'powered-off' },
   { name: 'bios.img', last: /bios: ok/, stop: 'powered-off' },
+  { name: 'vbe.img', last: /vbe: ok/, stop: 'powered-off' },
+  { name: 'pci.img', last: /pci: over/, stop: 'powered-off' },
+  {
+    name: 'mouse.img',
+    steps: [
+      [5_000_003, (m) => m.moveMouse(3, -2)],
+      [9_000_007, (m) => m.moveMouse(0, 0, { buttons: ['right'] })],
+    ],
+    last: /packet 8 3 2 0[^]*mouse: ok/,
+    stop: 'powered-off',
+  },
   { name: 'disk.img', last: /disk: ok/, stop: 'powered-off' },
   { name: 'multiboot.bin', last: /multiboot: ok/, stop: 'powered-off' },
   { name: 'port-fuzz.img', parameter: 1000, last: /done, 1000 calls/, stop: 'powered-off' },
@@ -131,7 +142,8 @@ async function replayed(file: string, sliceTicks: number | undefined): Promise<{
 }
 
 it('covers every bootable image', () => {
-  const bootable = manifest().filter(({ source }) => source !== 'boot-rom.asm' && !source.includes('guest-agent/'));
+  const roms = ['boot-rom.asm', 'option-rom.asm'];
+  const bootable = manifest().filter(({ source }) => !roms.includes(source) && !source.includes('guest-agent/'));
   expect(GUESTS.map(({ name }) => `built/${name}`).sort()).toEqual(bootable.map(({ output }) => output).sort());
 });
 
