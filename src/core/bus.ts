@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.js';
+import type { Tick } from './clock.js';
 
 /** Width of one access in bytes. */
 export type Width = 1 | 2 | 4;
@@ -7,14 +8,21 @@ export type Width = 1 | 2 | 4;
 export interface PortHandler {
   read(offset: number, width: Width): number;
   write(offset: number, value: number, width: Width): void;
+  /**
+   * Asked behind a read of one byte: tick up to which reading it again would give the same value and change nothing,
+   * if until then no timer fires, no input arrives and nobody uses another port or device.
+   */
+  steadyUntil?(offset: number): Tick;
 }
 
 /** Only byte ports: wider accesses are split little-endian into byte accesses. */
 export function bytePorts(handler: {
   read(offset: number): number;
   write(offset: number, value: number): void;
+  steadyUntil?(offset: number): Tick;
 }): PortHandler {
   return {
+    ...(handler.steadyUntil === undefined ? {} : { steadyUntil: (offset) => handler.steadyUntil!(offset) }),
     read(offset, width) {
       let value = 0;
       for (let i = 0; i < width; i++) value |= handler.read(offset + i) << (8 * i);
@@ -73,6 +81,12 @@ export class PortBus {
     if (mapping === undefined) return this.#readApart(port, width);
     if (port + width > mapping.base + mapping.count && width > 1) return this.#readApart(port, width);
     return mapping.handler.read(port - mapping.base, width) >>> 0;
+  }
+
+  /** See PortHandler.steadyUntil(); 0 where nobody knows. */
+  steadyUntil(port: number): Tick {
+    const mapping = this.#map[port];
+    return mapping?.handler.steadyUntil?.(port - mapping.base) ?? 0;
   }
 
   write(port: number, value: number, width: Width): void {

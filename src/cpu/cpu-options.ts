@@ -1,4 +1,5 @@
 import type { MmioBus, Width } from '../core/bus.js';
+import type { Tick } from '../core/clock.js';
 import type { CpuCode } from './code.js';
 import type { CpuidConfig } from './system/cpuid.js';
 
@@ -6,6 +7,8 @@ import type { CpuidConfig } from './system/cpuid.js';
 export interface IoSpace {
   read(port: number, width: Width): number;
   write(port: number, value: number, width: Width): void;
+  /** See PortHandler.steadyUntil(). */
+  steadyUntil?(port: number): Tick;
   /** True when this access needs no I/O permission (the backdoor port, if the policy says so). */
   exempt(port: number, width: Width, isRead: boolean): boolean;
 }

@@ -15,7 +15,9 @@ import { Breakpoints } from './system/breakpoints.js';
 import { DR6 } from './system/control-bits.js';
 import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
+import { memoryFunctions } from './system/memory-functions.js';
 import { portFunctions } from './system/port-access.js';
+import { SteadyPort } from './system/steady-port.js';
 
 /** The largest slice one call of the interpreter runs; fits an i32. */
 const MAX_SLICE = 0x4000_0000;
@@ -39,6 +41,7 @@ export class Cpu implements Clock {
   readonly #regions: RegionTier | null = null;
   readonly #execute: () => void;
   readonly #breakpoints: Breakpoints;
+  readonly #steady: SteadyPort;
   #sliceEndTick: Tick = 0;
   #executing = false;
   /** Tick at which run() returns to its owner. */
@@ -57,6 +60,7 @@ export class Cpu implements Clock {
     this.nsPerTick = options.nsPerTick;
     this.physical = new PhysicalMemory({ memory, ramBytes, deviceBytes, mmio });
     this.#view = this.physical.view;
+    this.#steady = new SteadyPort(this.#view);
     this.state = new CpuStateView(memory.buffer, LAYOUT);
     const walker = new PageWalker(this.state, this.physical, {
       tableUsed: (entry, linearBase, span, bytes) => this.memory.tlb.noteTable(entry, linearBase, span, bytes),
@@ -279,6 +283,7 @@ export class Cpu implements Clock {
     // RF holds for one instruction; it was looked at before.
     this.state.eflagsRest &= ~FLAG.RF;
     this.#sliceEnd = end;
+    this.#steady.forget();
     this.#view.setUint32(STATE.budget, end - start, true);
     this.#executing = true;
     try {
@@ -333,22 +338,18 @@ export class Cpu implements Clock {
   #hostFunctions(): Record<string, unknown> {
     const { memory } = this;
     return {
-      mapRead: (linear: number, bytes: number) => memory.mapRead(linear >>> 0, bytes),
-      mapWrite: (linear: number, bytes: number) => memory.mapWrite(linear >>> 0, bytes),
-      mmioRead: (bytes: number) => memory.mmioRead(bytes),
-      mmioWrite: (bytes: number, value: number) => memory.mmioWrite(bytes, value),
-      pageWritten: (host: number, bytes: number) => memory.pageWritten(host >>> 0, bytes),
-      fetchBlock: (eip: number) => this.#blocks.fetch(eip >>> 0),
+      ...memoryFunctions(memory, this.#blocks, this.#steady),
       hotBlock: (record: number, eip: number) => this.#regions?.hot(record, eip >>> 0),
       deliverFault: () => this.#deliverPending(),
       system: (routine: number, a: number, b: number, c: number, d: number, e: number) =>
         this.#systemRoutine(routine, a, b, c, d, e),
-      ...portFunctions({ io: this.options.io, system: this.system, memory }),
+      ...portFunctions({ io: this.options.io, system: this.system, memory, steady: this.#steady }),
     };
   }
 
   #deliverPending(): void {
     const view = this.#view;
+    this.#steady.forget();
     const vector = view.getUint32(STATE.faultVector, true) & 0xff;
     view.setUint32(STATE.faultVector, 0, true);
     const errorCode = HAS_ERROR_CODE.has(vector) ? view.getUint32(STATE.faultError, true) : null;
@@ -361,6 +362,7 @@ export class Cpu implements Clock {
   #systemRoutine(routine: number, ...args: number[]): void {
     const { state } = this;
     const name = SYSTEM_NUMBERS[routine];
+    this.#steady.forget();
     // A shadow that an earlier instruction cast ends with this one, which may cast its own.
     state.interruptShadow = 0;
     state.eip = this.#view.getUint32(STATE.nextEip, true);

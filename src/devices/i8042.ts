@@ -124,7 +124,11 @@ export class I8042 implements Device<I8042State> {
     this.#keyboard = new Ps2Keyboard(this.state.keyboard);
     this.#mouse = new Ps2Mouse(this.state.mouse);
     this.dataPorts = bytePorts({ read: () => this.#readData(), write: (_offset, value) => this.#writeData(value) });
-    this.commandPorts = bytePorts({ read: () => this.#status(), write: (_offset, value) => this.#writeCommand(value) });
+    this.commandPorts = bytePorts({
+      read: () => this.#status(),
+      write: (_offset, value) => this.#writeCommand(value),
+      steadyUntil: () => Infinity,
+    });
   }
 
   /** Keys pressed and released at the host: scan codes of set 2, see keyboard-layout.ts. */

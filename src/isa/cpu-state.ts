@@ -107,6 +107,10 @@ export const STATE_FIELDS = {
   tlbWrite: engine('u32'),
   /** Counts how often decoded code or a translation of code was dropped. */
   codeEpoch: engine('u32'),
+  /** Port whose last read still stands, plus 1_0000h, or 0; its value; the tick up to which (cpu/system/steady-port.ts). */
+  steadyPort: engine('u32'),
+  steadyValue: engine('u32'),
+  steadyUntil: engine('u64'),
   /** Scratch for routines: 64 bytes. */
   scratch: engine('u64', 8),
   /** SSE exception flags that the instruction in flight has met so far; 0 between instructions. */

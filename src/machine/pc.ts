@@ -139,6 +139,7 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
         return ports.read(port, width);
       },
       write: (port, value, width) => ports.write(port, value, width),
+      steadyUntil: (port) => ports.steadyUntil(port),
       // Only the call itself: everything else at the port obeys the I/O privilege level.
       exempt: (port, width, isRead) => {
         const magic = port === PORT ? MAGIC : port === VMPORT ? VMPORT_MAGIC : null;

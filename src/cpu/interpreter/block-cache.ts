@@ -22,8 +22,10 @@ export interface HandlerIndex {
   /** The main-loop case is `hot` + the opcode's condition. */
   readonly perCondition: boolean;
   readonly generic: number;
-  /** Execution does not go on with the next record. */
+  /** Execution does not go on with the next record, or need not: a system routine may change what is assumed of it. */
   readonly ends: boolean;
+  /** Execution never goes on with the next record. */
+  readonly leaves: boolean;
 }
 
 export interface BlockCacheOptions {
@@ -376,6 +378,7 @@ export class BlockCache {
     }
     view.setInt32(at + RECORD.immediate, immediate, true);
     view.setInt32(at + RECORD.immediate2, d.immediate2, true);
-    return handler.ends;
+    // Code that is not flat assumes nothing, and whoever changed the mode has EIP looked up anew.
+    return flat ? handler.ends : handler.leaves;
   }
 }

@@ -10,8 +10,10 @@ import type { Form } from '../decode/form.js';
 import { checkCodeLimit, faulted, raiseFault } from '../memory/access.js';
 import { bulkIterations } from './bulk-string.js';
 import { CellFlags } from './flags.js';
+import { STEADY } from '../system/steady-port.js';
 import { formOperands, formWidth } from './operand.js';
 import { OperandContext } from './operand-context.js';
+import { QUICK_TRANSFERS } from './real-transfer.js';
 
 /** What a generic handler or a region returns. */
 export const STATUS = {
@@ -240,8 +242,21 @@ export class GenericContext extends OperandContext implements Semantics {
     this.checkFault();
   }
   portIn(width: Width, port: I32): I32 {
-    const value = this.let(call(portIn, width / 8, port));
-    this.checkFault();
+    const read = (): I32 => {
+      const answer = this.let(call(portIn, width / 8, port));
+      this.checkFault();
+      return answer;
+    };
+    if (width !== 8) return read();
+    // Ring 0 and real mode need no permission.
+    const isKnown = i32.eq(i32.load(STATE.steadyPort), i32.or(i32.and(port, 0xffff), STEADY));
+    const isSteady = i64.lt_u(this.tick(), i64.load(STATE.steadyUntil));
+    const value = this.var('i32');
+    this.if(
+      i32.and(i32.and(isKnown, isSteady), i32.eqz(this.cpl())),
+      () => this.set(value, i32.load(STATE.steadyValue)),
+      () => this.set(value, read()),
+    );
     return value;
   }
   portOut(width: Width, port: I32, value: I32): void {
@@ -252,6 +267,8 @@ export class GenericContext extends OperandContext implements Semantics {
     assert(args.length === SYSTEM_ROUTINES[name], `${name}: ${args.length} arguments`);
     this.runsSystem = true;
     if (this.#conditional === 0) this.alwaysSystem = true;
+    const quick = QUICK_TRANSFERS[name];
+    if (quick !== undefined) this.if(quick(...args), () => this.resync());
     const five = [0, 1, 2, 3, 4].map((i) => args[i] ?? 0);
     this.do(systemCall, SYSTEM_NUMBERS.indexOf(name), ...five);
     this.resync();

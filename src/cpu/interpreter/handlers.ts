@@ -44,6 +44,7 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
   const signatures = new HandlerSignatures();
   const slots = new Map<string, number>();
   const ends: boolean[] = [true, true];
+  const leaves: boolean[] = [true, true];
   const formOfSlot: (Form | null)[] = [null, null];
   const leavesOfSlot: boolean[] = [true, true];
   const generic = forms.map((form) => {
@@ -53,13 +54,14 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
     const slot = table.length;
     slots.set(signature, slot);
     formOfSlot.push(form);
-    ends.push(
-      form.encoding.instruction.options.branch !== undefined || form.encoding.instruction.options.string !== undefined,
-    );
+    const { branch, string } = form.encoding.instruction.options;
+    ends.push(branch !== undefined || string !== undefined);
+    leaves.push(ends[slot]);
     leavesOfSlot.push(false);
     const handler = genericHandler(form, (always) => {
       ends[slot] = true;
       leavesOfSlot[slot] = always;
+      leaves[slot] ||= always;
     });
     table.push(handler);
     return slot;
@@ -93,9 +95,10 @@ export function generateInterpreter(forms: readonly Form[]): InterpreterCode {
       perCondition: hot[f.id] !== SPECIAL.GENERIC && perCondition(f),
       generic: generic[f.id],
       ends: ends[generic[f.id]],
+      leaves: leaves[generic[f.id]],
     })),
-    undefinedOpcode: { hot: SPECIAL.GENERIC, perCondition: false, generic: 0, ends: true },
-    tooLong: { hot: SPECIAL.GENERIC, perCondition: false, generic: 1, ends: true },
+    undefinedOpcode: { hot: SPECIAL.GENERIC, perCondition: false, generic: 0, ends: true, leaves: true },
+    tooLong: { hot: SPECIAL.GENERIC, perCondition: false, generic: 1, ends: true, leaves: true },
   };
 }
 

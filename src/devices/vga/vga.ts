@@ -8,7 +8,7 @@
  * Usual ports: 3B0h-3DFh, and 1CEh-1D0h for DISPI. PCI: BAR0 is the linear frame buffer, BAR2 has the registers again.
  */
 import { bytePorts, type DeviceMemory, type MmioHandler, type PortHandler } from '../../core/bus.js';
-import { cyclesAt, type Clock } from '../../core/clock.js';
+import { cyclesAt, tickOfCycle, type Clock, type Tick } from '../../core/clock.js';
 import type { Device } from '../../core/device.js';
 import { PciConfigSpace, type PciBar, type PciFunction } from '../pci/config-space.js';
 import { DISPI, hasWideDac, isVbeOn, readDispi, writeDispi } from './bochs-vbe.js';
@@ -71,6 +71,7 @@ export class Vga implements Device<VgaState>, PciFunction {
         this.#write(0x3b0 + offset, value);
         this.#announce();
       },
+      steadyUntil: (offset) => (this.#crtcPort(0x3b0 + offset) === 0xa ? this.#inputStatus1End() : 0),
     });
     this.dispiPorts = {
       read: (offset) => (offset === 0 ? this.state.dispiIndex : this.#readDispi(this.state.dispiIndex)),
@@ -284,6 +285,15 @@ export class Vga implements Device<VgaState>, PciFunction {
     const blank = line >= visible || position % 100 >= VISIBLE_HUNDREDTHS;
     const retrace = line >= retraceStart && line < retraceStart + retraceLines;
     return (blank ? 0x01 : 0) | (retrace ? 0x08 : 0);
+  }
+
+  /** Tick at which input status 1 may change by itself: where the visible part of a line ends, and the line. */
+  #inputStatus1End(): Tick {
+    const { now, nsPerTick } = this.#options.clock;
+    const position = cyclesAt(now, nsPerTick, POSITION_HZ);
+    const inLine = position % 100;
+    const end = position - inLine + (inLine < VISIBLE_HUNDREDTHS ? VISIBLE_HUNDREDTHS : 100);
+    return tickOfCycle(end, nsPerTick, POSITION_HZ);
   }
 
   #readDac(): number {

@@ -47,7 +47,13 @@ const loadFar =
     const size = c.operandSize;
     const offset = c.let(c.loadAt(pointer, 0, size));
     const selector = c.let(c.loadAt(pointer, size / 8, 16));
-    c.system('loadFarPointer', segment, c.index(dst), selector, offset, size);
+    const load = (): void => c.system('loadFarPointer', segment, c.index(dst), selector, offset, size);
+    if (segment === SS) {
+      load();
+      return;
+    }
+    c.if(i32.eqz(c.quickLoadSegment(i32.const(segment), selector)), load);
+    c.write(dst, offset);
   };
 
 export const SEGMENT: readonly Instruction[] = [
