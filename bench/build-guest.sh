@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Linux guest of the benchmark from Debian packages: DIR/{bzImage,initramfs.cpio.gz}, the programs that also run
-# on the host, and the BIOS for machines that bring none.
+# Builds the Linux guest of the benchmark from Debian packages: DIR/{bzImage,initramfs.cpio.gz}, the same with the drivers of
+# disks and network cards (devices.cpio.gz), the programs that also run on the host, and the BIOS for machines that bring none.
 #   usage: build-guest.sh DIR
 #   needs Debian with gcc-multilib and cpio, and its i386 packages within apt's reach; as root, once:
 #     dpkg --add-architecture i386 && apt-get update && apt-get install gcc-multilib cpio
@@ -53,6 +53,38 @@ install -m755 "$here/../guest-images/built/reel" "$root/bin/reel"
 install -m755 "$here/guest/init" "$root/init"
 find "$root" -exec touch -h -d @0 {} +
 (cd "$root" && find . | sort | cpio --quiet --reproducible -o -H newc -R 0:0 | gzip -9n) >initramfs.cpio.gz
+
+# The rows of the devices get an archive behind it, with drivers and an init of its own; the other rows boot without.
+modules=$(echo packages/lib/modules/*/kernel)
+module_file() { find "$modules" -name "${1//[-_]/[-_]}.ko"; }
+# The names of a module and of what it needs, in the order in which they are loaded.
+with_needs() {
+  local name needed
+  for name in "$@"; do
+    needed=$(tr '\0' '\n' <"$(module_file "$name")" | sed -n 's/^depends=//p' | tr , ' ')
+    # shellcheck disable=SC2086
+    [ -z "$needed" ] || with_needs $needed
+    echo "$name"
+  done
+}
+install -D -m755 "$here/guest/init-devices" devices/init
+install -D -m755 "$here/guest/lease" devices/bin/lease
+add_drivers() {
+  local folder=devices/drivers/$1 number=10 name
+  shift
+  mkdir -p "$folder"
+  for name in $(with_needs "$@" | awk '!seen[$0]++'); do
+    cp "$(module_file "$name")" "$folder/$number-$name.ko"
+    number=$((number + 1))
+  done
+}
+add_drivers disk ata_piix sd_mod
+add_drivers network e1000 ne2k-pci
+find devices -exec touch -h -d @0 {} +
+{
+  cat initramfs.cpio.gz
+  (cd devices && find . | sort | cpio --quiet --reproducible -o -H newc -R 0:0 | gzip -9n)
+} >"$out/devices.cpio.gz"
 {
   printf '%s\n' "$kernel" && dpkg-deb -f "$kernel"*.deb Version
   dpkg-deb -f busybox-static*.deb Package Version && gcc --version | head -1

@@ -1,4 +1,5 @@
-import { figureOf, speedup, type Results } from './results.js';
+import { DEVICE_ROWS, type DeviceRowId } from './devices.js';
+import { figureOf, speedOf, speedup, type Results } from './results.js';
 import { median } from './statistics.js';
 import { ROWS, WORDS } from './workloads.js';
 import type { SystemId } from './systems/system.js';
@@ -6,7 +7,7 @@ import type { SystemId } from './systems/system.js';
 /** A figure that must not be missed, and one that is aimed at. */
 export interface Bar {
   readonly title: string;
-  readonly unit: 'times' | 'ratio' | 'ms' | 'KB' | 'bytes' | 'MB';
+  readonly unit: 'times' | 'ratio' | 'ms' | 'KB' | 'bytes' | 'MB' | 'MB/s' | 'Mbit/s';
   /** A larger figure is the better one. */
   readonly isAtLeast: boolean;
   /** Null where there is only an aim. */
@@ -55,6 +56,13 @@ function wholeRunFigure(results: Results, name: 'logBytes' | 'residentBytes', un
   return summary === null ? null : summary.median / unit;
 }
 
+/** While it records. */
+function deviceBar(results: Results, id: DeviceRowId, must: number): Bar {
+  const row = DEVICE_ROWS.find((candidate) => candidate.id === id)!;
+  const value = speedOf(results, ON, row)?.median ?? null;
+  return { title: `${row.title}, recording on`, unit: row.unit, isAtLeast: true, must, aim: must, value };
+}
+
 const middle = (values: readonly number[] | undefined): number | null => (values?.length ? median(values) : null);
 
 export function barsOf(results: Results): readonly Bar[] {
@@ -78,6 +86,8 @@ export function barsOf(results: Results): readonly Bar[] {
     atMost('log of the whole run without its snapshot', 'KB', 100, 20, wholeRunFigure(results, 'logBytes', 1000)),
     atMost("idle guest's log per guest minute, paced", 'bytes', 1000, 100, idle?.paced ?? null),
     atMost("idle guest's log per guest minute, at full speed", 'bytes', 1000, 100, idle?.atFullSpeed ?? null),
+    deviceBar(results, 'diskRead', 100),
+    deviceBar(results, 'download', 200),
     atMost('resident memory after the whole run', 'MB', 400, 300, wholeRunFigure(results, 'residentBytes', 1e6)),
   ];
 }

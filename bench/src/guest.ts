@@ -12,14 +12,19 @@ export const CACHE_FOLDER = join(BENCH_FOLDER, '.cache');
 export class Guest {
   readonly kernel: string;
   readonly initrd: string;
+  /** The same with drivers, and another init: for the rows with devices. */
+  readonly devicesInitrd: string;
 
   constructor(readonly folder: string) {
     this.kernel = join(folder, 'bzImage');
     this.initrd = join(folder, 'initramfs.cpio.gz');
+    this.devicesInitrd = join(folder, 'devices.cpio.gz');
   }
 
-  get isBuilt(): boolean {
-    return existsSync(this.kernel) && existsSync(this.initrd);
+  /** With what the rows of devices need, or without. */
+  isBuilt(withDevices: boolean): boolean {
+    const files = withDevices ? [this.kernel, this.initrd, this.devicesInitrd] : [this.kernel, this.initrd];
+    return files.every((file) => existsSync(file));
   }
 
   /** One of its files, or null: guests that were built otherwise may have less. */

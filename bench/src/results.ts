@@ -2,6 +2,7 @@ import type { IdleReport } from './children/idle.js';
 import type { PauseReport } from './children/pauses.js';
 import type { HostDescription } from './host-description.js';
 import type { KernelSpeed } from './probes/kernels.js';
+import { DEVICES, type Device, type DeviceRow } from './devices.js';
 import { summarize, type Summary } from './statistics.js';
 import type { Measured, SystemId } from './systems/system.js';
 import { ROWS, type RowId } from './workloads.js';
@@ -21,6 +22,8 @@ export interface Results {
   readonly rounds: number;
   readonly words: readonly string[];
   readonly systems: readonly SystemResults[];
+  /** Runs of their own, with a device; none of those that were not asked for. */
+  readonly devices: Readonly<Partial<Record<Device, readonly SystemResults[]>>>;
   readonly kernels: readonly KernelSpeed[] | null;
   readonly pauses: PauseReport | null;
   readonly idle: IdleReport | null;
@@ -70,15 +73,24 @@ export function mipsOf(results: Results, id: SystemId, row: RowId): number | nul
   return summarize(speeds)?.median ?? null;
 }
 
+/** How much a row of a device moves in a second, in its unit; null where it was not measured. */
+export function speedOf({ devices }: Results, id: SystemId, row: DeviceRow): Summary | null {
+  const system = devices[row.device]?.find((candidate) => candidate.id === id);
+  if (system === undefined || system.missing !== null) return null;
+  const seconds = system.runs.map((run) => run.seconds[row.id]).filter(isNumber);
+  return summarize(seconds.map((time) => row.amount / time));
+}
+
 /** Rows that some system has a time for. */
 export function measuredRows(results: Results): typeof ROWS {
   return ROWS.filter(({ id }) => results.systems.some((system) => secondsOf(results, system.id, id) !== null));
 }
 
 /** Where a guest's program computed something else than in another system or another round. */
-export function disagreements({ systems }: Results): string[] {
+export function disagreements({ systems, devices }: Results): string[] {
   const seen = new Map<string, Map<string, Set<string>>>();
-  for (const { title, runs } of systems) {
+  const all = [...systems, ...DEVICES.flatMap((device) => devices[device] ?? [])];
+  for (const { title, runs } of all) {
     for (const [part, value] of runs.flatMap(({ results }) => Object.entries(results))) {
       const values = seen.get(part) ?? seen.set(part, new Map()).get(part)!;
       (values.get(value) ?? values.set(value, new Set()).get(value)!).add(title);

@@ -22,10 +22,15 @@ function reasonAgainst(system: System, all: readonly System[], { guest }: RunCon
   return system.missing(guest);
 }
 
+/** Of a series of rounds, which says what goes on. */
+export interface RoundsContext extends RunContext {
+  readonly say: (text: string) => void;
+}
+
 /** Runs every system once in each round. One that fails is not run again. */
 export async function measureRounds(
   systems: readonly System[],
-  context: RunContext & { readonly say: (text: string) => void },
+  context: RoundsContext,
   rounds: number,
 ): Promise<SystemResults[]> {
   const { say } = context;

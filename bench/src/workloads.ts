@@ -1,3 +1,5 @@
+import { DEVICE_ROWS, type DeviceRowId } from './devices.js';
+
 /** What is timed. Rows of the tables, in their order. */
 export interface Row {
   readonly id: RowId;
@@ -8,7 +10,7 @@ export interface Row {
   readonly part?: string;
 }
 
-export type RowId = 'boot' | 'integer' | 'aligned' | 'sse2' | 'x87' | 'gzip' | 'fork' | 'whole';
+export type RowId = 'boot' | 'integer' | 'aligned' | 'sse2' | 'x87' | 'gzip' | 'fork' | 'whole' | DeviceRowId;
 
 export const ROWS: readonly Row[] = [
   { id: 'boot', title: 'boot to userland', word: null },
@@ -63,7 +65,7 @@ export function rowSpans(
 ): Partial<Record<RowId, number>> {
   const spans: Partial<Record<RowId, number>> = {};
   const indexOf = (name: string, from = 0): number => milestones.findIndex((m, i) => i >= from && m.name === name);
-  for (const { id, word, part } of ROWS) {
+  for (const { id, word, part } of [...ROWS, ...DEVICE_ROWS]) {
     if (id === 'boot') {
       const up = milestones[indexOf('BOOT-OK')];
       if (up !== undefined) spans.boot = up.at - begin;

@@ -15,6 +15,9 @@ export type MachineOrder =
       readonly kernel: string;
       readonly initrd: string;
       readonly append: string;
+      /** An image of the first disk; null for none. */
+      readonly disk: string | null;
+      readonly hasNetwork: boolean;
       readonly outDir: string;
       /** Name of the recording, which begins with the first instruction; null for none. */
       readonly record: string | null;
@@ -47,8 +50,13 @@ function attach(source: Pick<Machine, 'onSerial' | 'tick'>): void {
 }
 
 async function live(options: Extract<MachineOrder, { mode: 'live' }>): Promise<MachineReport> {
-  const { kernel, initrd, append, outDir, record, memoryMib } = options;
-  const machine = await Machine.create({ kernel, initrd, append, outDir, memory: memoryMib, epoch: EPOCH_SECONDS });
+  const { kernel, initrd, append, disk, hasNetwork, outDir, record, memoryMib } = options;
+  const machine = await Machine.create({
+    ...{ kernel, initrd, append, outDir, memory: memoryMib, epoch: EPOCH_SECONDS },
+    ...(disk === null ? {} : { hda: disk }),
+    // Without pacing, as the others: a machine with a network would keep to the wall clock.
+    ...(hasNetwork ? { network: [{ model: 'e1000' }], pacing: false } : {}),
+  });
   attach(machine);
   let file: string | null = null;
   if (record !== null) {

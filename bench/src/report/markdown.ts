@@ -1,7 +1,17 @@
 import { barsOf, isMissed, verdictOf, type Bar } from '../bars.js';
+import { DEVICE_ROWS, DEVICES, DISK_BYTES, DOWNLOAD_BYTES, type DeviceRow } from '../devices.js';
 import { TIERS, type KernelSpeed } from '../probes/kernels.js';
 import type { PauseReport } from '../children/pauses.js';
-import { disagreements, figureOf, measuredRows, mipsOf, secondsOf, speedup, type Results } from '../results.js';
+import {
+  disagreements,
+  figureOf,
+  measuredRows,
+  mipsOf,
+  secondsOf,
+  speedOf,
+  speedup,
+  type Results,
+} from '../results.js';
 import { summarize, type Summary } from '../statistics.js';
 import type { SystemId } from '../systems/system.js';
 import { KERNELS, MEMORY_MIB, type Row } from '../workloads.js';
@@ -54,6 +64,44 @@ function ratioTable(results: Results): string {
     ...present.map(([title, figure]) => (title === 'MIPS' ? number(figure(row)) : times(figure(row)))),
   ]);
   return table(['', ...present.map(([title]) => title)], cells);
+}
+
+/** Systems that could not be measured have the reason below. */
+function deviceSection(results: Results): string {
+  const measured = DEVICES.flatMap((device) => results.devices[device] ?? []);
+  const columns = measured.filter(({ id }, i) => measured.findIndex((other) => other.id === id) === i);
+  const rows = DEVICE_ROWS.filter(({ device }) => results.devices[device] !== undefined);
+  const speeds = rows.map((row) => [
+    `${row.title}, ${row.unit}`,
+    ...columns.map(({ id }) => {
+      const speed = speedOf(results, id, row);
+      return speed === null ? 'n/a' : `${number(speed.median)} (${number(speed.min)}–${number(speed.max)})`;
+    }),
+  ]);
+  const ratio = (row: DeviceRow, than: SystemId): number | null => {
+    const [own, others] = [speedOf(results, ON, row), speedOf(results, than, row)];
+    return own === null || others === null ? null : own.median / others.median;
+  };
+  const peers: [string, SystemId][] = [
+    ['than v86', 'v86'],
+    ['than QEMU rr record', 'qemu-record'],
+    ['than QEMU', 'qemu'],
+    ['than with recording off', 'guestreel-off'],
+  ];
+  const ratios = rows.map((row) => [row.title, ...peers.map(([, id]) => times(ratio(row, id)))]);
+  const reasons = DEVICES.flatMap((device) =>
+    (results.devices[device] ?? []).flatMap(({ title, missing }) =>
+      missing === null ? [] : [`- ${device}, ${title}: ${missing}`],
+    ),
+  );
+  return [
+    `Runs of their own, no part of the whole run: ${number(DISK_BYTES / 1e6)} MB by bus-master DMA of an IDE disk, and ` +
+      `${number(DOWNLOAD_BYTES / 1e6)} MB over address translation from a server on the loopback interface.`,
+    table(['median (smallest–largest)', ...columns.map(({ title }) => title)], speeds),
+    ...(reasons.length === 0 ? [] : [`Not measured:\n\n${reasons.join('\n')}`]),
+    `How many times as fast guestreel is while it records:`,
+    table(['', ...peers.map(([title]) => title)], ratios),
+  ].join('\n\n');
 }
 
 function barRow(bar: Bar): string[] {
@@ -116,18 +164,26 @@ function pauseTable(pauses: PauseReport): string {
 export function renderMarkdown(results: Results, plotFile: string): string {
   const { kernels, pauses, idle } = results;
   const different = disagreements(results);
+  const hasRows = measuredRows(results).length > 0;
   const sections = [
     `# Benchmark\n\nWritten by \`npm run bench\`; [README.md](README.md) says what is measured and how.`,
     hostSection(results),
-    `![Times of the systems relative to v86](${plotFile})`,
-    `## Seconds, median\n\n${timesTable(results, ({ median }) => number(median))}\n${missingLines(results)}`.trimEnd(),
-    `## Seconds, smallest to largest\n\n${timesTable(results, ({ min, max }) => `${number(min)}–${number(max)}`)}`,
-    ...(secondsOf(results, ON, 'whole') === null
-      ? []
-      : [`## How many times as fast: guestreel, recording\n\n${ratioTable(results)}`]),
-    `## Bars\n\n${barSection(results)}`,
-    `## Memory and recordings\n\n${sizeTable(results)}`,
   ];
+  if (hasRows) {
+    sections.push(
+      `![Times of the systems relative to v86](${plotFile})`,
+      `## Seconds, median\n\n${timesTable(results, ({ median }) => number(median))}\n${missingLines(results)}`.trimEnd(),
+      `## Seconds, smallest to largest\n\n${timesTable(results, ({ min, max }) => `${number(min)}–${number(max)}`)}`,
+    );
+  }
+  if (secondsOf(results, ON, 'whole') !== null) {
+    sections.push(`## How many times as fast: guestreel, recording\n\n${ratioTable(results)}`);
+  }
+  if (DEVICES.some((device) => results.devices[device] !== undefined)) {
+    sections.push(`## Devices\n\n${deviceSection(results)}`);
+  }
+  sections.push(`## Bars\n\n${barSection(results)}`);
+  if (hasRows) sections.push(`## Memory and recordings\n\n${sizeTable(results)}`);
   if (kernels !== null) {
     sections.push(
       `## Three kernels by tier, MIPS\n\n${kernelTable(kernels)}\n\n\`regions\` compiles every block before it first runs.`,

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { recordingSize } from '../recording-size.js';
 import { runTimed } from '../timed-process.js';
-import { commandLine, MEMORY_MIB, rowSpans } from '../workloads.js';
+import { MEMORY_MIB, rowSpans } from '../workloads.js';
 import type { MachineOrder, MachineReport } from '../children/machine.js';
-import { measuredOf, type Measured, type RunContext, type System, type SystemId } from './system.js';
+import { bootOf, measuredOf, type Measured, type RunContext, type System, type SystemId } from './system.js';
 
 const CHILD = fileURLToPath(new URL('../children/machine.js', import.meta.url));
 const NAME = 'whole-run';
@@ -23,20 +23,20 @@ async function run(order: MachineOrder): Promise<Measured> {
 }
 
 function live(context: RunContext, record: string | null): Promise<Measured> {
-  const { guest, words } = context;
+  const { equipment } = context;
   return run({
     mode: 'live',
     memoryMib: MEMORY_MIB,
-    kernel: guest.kernel,
-    initrd: guest.initrd,
-    append: commandLine(words),
+    ...bootOf(context),
+    disk: equipment?.device === 'disk' ? equipment.image : null,
+    hasNetwork: equipment?.device === 'network',
     outDir: folder(context),
     record,
   });
 }
 
 function guestreel(id: SystemId, title: string, start: System['run'], needs?: SystemId): System {
-  return { id, title, needs, missing: () => null, run: start };
+  return { id, title, needs, hasDevices: true, missing: () => null, run: start };
 }
 
 export const GUESTREEL: readonly System[] = [

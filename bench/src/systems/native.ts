@@ -76,6 +76,7 @@ class NativeRun {
 export const NATIVE: System = {
   id: 'native',
   title: 'native',
+  hasDevices: false,
   missing: (guest) => {
     const bench = guest.find('bench');
     if (bench === null) return 'the guest comes without its programs';

@@ -1,5 +1,6 @@
+import { deviceCommandLine, type Equipment } from '../devices.js';
 import type { Guest } from '../guest.js';
-import { rowSpans, partResults, type RowId } from '../workloads.js';
+import { commandLine, rowSpans, partResults, type RowId } from '../workloads.js';
 import type { TimedRun } from '../timed-process.js';
 
 export type SystemId =
@@ -11,6 +12,23 @@ export interface RunContext {
   readonly words: readonly string[];
   /** Of this run of the benchmark; systems may leave files there for each other. */
   readonly scratch: string;
+  /** For the rows of a device; null for the others. */
+  readonly equipment: Equipment | null;
+}
+
+/** What the guest boots from, and its command line. */
+export interface Boot {
+  readonly kernel: string;
+  readonly initrd: string;
+  readonly append: string;
+}
+
+/** `host` is the address of the host's port for the guest, where it is not QEMU's. */
+export function bootOf({ guest, words, equipment }: RunContext, host?: (port: number) => string): Boot {
+  const { kernel, initrd, devicesInitrd } = guest;
+  return equipment === null
+    ? { kernel, initrd, append: commandLine(words) }
+    : { kernel, initrd: devicesInitrd, append: deviceCommandLine(equipment, host) };
 }
 
 /** One run of one system. */
@@ -33,6 +51,8 @@ export interface System {
   readonly title: string;
   /** A system of the same round whose files it needs. */
   readonly needs?: SystemId;
+  /** It takes part in the rows of devices. */
+  readonly hasDevices: boolean;
   /** Why it cannot run here; null when it can. */
   missing(guest: Guest): string | null;
   run(context: RunContext): Promise<Measured>;

@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import type { Guest } from '../guest.js';
 import { BENCH_FOLDER } from '../guest.js';
 import { runTimed } from '../timed-process.js';
-import { commandLine, MEMORY_MIB } from '../workloads.js';
+import { MEMORY_MIB } from '../workloads.js';
 import type { V86Order } from '../children/v86-machine.js';
-import { measuredOf, type System } from './system.js';
+import { bootOf, measuredOf, type System } from './system.js';
 
 const CHILD = fileURLToPath(new URL('../children/v86-machine.js', import.meta.url));
 const PACKAGE = join(BENCH_FOLDER, 'node_modules', 'v86');
@@ -30,18 +30,21 @@ function findBios(guest: Guest): { bios: string; vgaBios: string } | null {
 export const V86: System = {
   id: 'v86',
   title: 'v86',
+  hasDevices: true,
   missing: (guest) => {
     if (v86Version() === null) return 'v86 is not installed: npm ci in bench/';
     return findBios(guest) === null ? 'SeaBIOS is not installed' : null;
   },
-  run: async ({ guest, words }) => {
+  run: async (context) => {
+    const { equipment } = context;
     const order: V86Order = {
       module: join(PACKAGE, 'build', 'libv86.mjs'),
       wasm: join(PACKAGE, 'build', 'v86.wasm'),
-      ...findBios(guest)!,
-      kernel: guest.kernel,
-      initrd: guest.initrd,
-      append: commandLine(words),
+      ...findBios(context.guest)!,
+      // By this name its network leads to the host.
+      ...bootOf(context, (port) => `${port}.external`),
+      disk: equipment?.device === 'disk' ? equipment.image : null,
+      hasNetwork: equipment?.device === 'network',
       memoryMib: MEMORY_MIB,
     };
     return measuredOf(await runTimed({ command: process.execPath, args: [CHILD, JSON.stringify(order)] }));

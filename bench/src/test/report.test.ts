@@ -66,6 +66,43 @@ describe('the page', () => {
   });
 });
 
+describe('the page of devices', () => {
+  const devices = {
+    disk: [
+      system('guestreel-on', [run(1), run(2), run(4)]),
+      system('v86', [run(4)]),
+      system('qemu', [], 'failed in round 1'),
+    ],
+  };
+  const page = renderMarkdown(sample([], { devices }), 'RESULTS.svg');
+
+  it('has speeds, ratios and reasons', () => {
+    assert.match(page, /\| disk, read, MB\/s \| 50\.3 \(25\.2–101\) \| 25\.2 \(25\.2–25\.2\) \| n\/a \|/);
+    assert.match(page, /\| disk, read \| 2\.00 \| {2}\| {2}\| {2}\|/);
+    assert.match(page, /- disk, title of qemu: failed in round 1/);
+  });
+
+  it('judges their bars', () => {
+    assert.match(
+      page,
+      /\| disk, read, recording on \| at least 100 MB\/s .* \| 50\.3 MB\/s \| \*\*missed by 50 %\*\* \|/,
+    );
+    assert.match(page, /\| network, download, recording on .* \| not measured \|/);
+  });
+
+  it('leaves out what was not measured', () => {
+    assert.doesNotMatch(page, /network, download, Mbit/);
+    assert.doesNotMatch(page, /## Seconds/);
+    assert.doesNotMatch(renderMarkdown(results, ''), /## Devices/);
+  });
+
+  it('tells of a guest that read something else', () => {
+    const other = [...devices.disk.slice(0, 2), system('qemu', [run(1, { results: { disk_read: '2' } })])];
+    const own = system('v86', [run(1, { results: { disk_read: '1' } })]);
+    assert.match(renderMarkdown(sample([], { devices: { disk: [...other, own] } }), ''), /disk_read: 2 .*; 1 /);
+  });
+});
+
 describe('the plot', () => {
   const plot = renderPlot(results);
 

@@ -11,6 +11,7 @@ function fake(id: System['id'], more: Partial<System> = {}): System {
   return {
     id,
     title: id,
+    hasDevices: true,
     missing: () => null,
     run: async () => {
       order.push(id);
@@ -20,7 +21,7 @@ function fake(id: System['id'], more: Partial<System> = {}): System {
   };
 }
 
-const context = { guest: new Guest('nowhere'), words: [], scratch: 'nowhere', say: () => {} };
+const context = { guest: new Guest('nowhere'), words: [], scratch: 'nowhere', equipment: null, say: () => {} };
 
 describe('the rounds', () => {
   it('begin with another system each, and keep together what belongs together', () => {

@@ -1,10 +1,11 @@
 import type { Results, SystemResults } from '../results.js';
 import type { Measured, SystemId } from '../systems/system.js';
+import { DEVICE_ROWS } from '../devices.js';
 import { ROWS, WORDS } from '../workloads.js';
 
 /** A run in which each row took so many seconds. */
 export function run(seconds: number, more: Partial<Measured> = {}): Measured {
-  const rows = Object.fromEntries(ROWS.map(({ id }) => [id, seconds]));
+  const rows = Object.fromEntries([...ROWS, ...DEVICE_ROWS].map(({ id }) => [id, seconds]));
   return { seconds: rows, residentBytes: 350e6, peakBytes: 380e6, results: { crc: '1' }, ...more };
 }
 
@@ -31,6 +32,7 @@ export function sample(systems: readonly SystemResults[], more: Partial<Results>
     rounds: 3,
     words: WORDS.filter((word) => word !== 'boot'),
     systems,
+    devices: {},
     kernels: null,
     pauses: null,
     idle: null,

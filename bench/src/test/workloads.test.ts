@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { deviceCommandLine } from '../devices.js';
 import { commandLine, milestoneOf, partResults, rowSpans } from '../workloads.js';
 
 const LINES = [
@@ -28,6 +29,14 @@ describe('the milestones of a guest', () => {
     assert.deepEqual(spans, { boot: 10, integer: 30, sse2: 10, x87: 10, whole: 105 });
   });
 
+  it('time the rows of devices alike', () => {
+    const lines = ['START disk-read', 'END disk-read', 'START network', 'END network'].map((name, i) => ({
+      name: milestoneOf(`${name} up=1`)!,
+      at: i * i,
+    }));
+    assert.deepEqual(rowSpans(lines, 0, 9), { diskRead: 1, download: 5, whole: 9 });
+  });
+
   it('leave out rows whose work did not end', () => {
     assert.deepEqual(rowSpans(milestones.slice(0, 3), 0, 40), { boot: 10, whole: 40 });
   });
@@ -41,5 +50,15 @@ describe("the guest's command line", () => {
   it('names the work, or none', () => {
     assert.equal(commandLine(['crc', 'fp']), 'console=ttyS0 work=crc,fp');
     assert.equal(commandLine([]), 'console=ttyS0 work=none');
+  });
+
+  it('names the device, and the address of the host as the system has it', () => {
+    assert.equal(deviceCommandLine({ device: 'disk', image: 'disk.img' }), 'console=ttyS0 quiet work=disk');
+    const network = { device: 'network', port: 8080 } as const;
+    assert.match(deviceCommandLine(network), / work=network url=http:\/\/10\.0\.2\.2:8080\/file$/);
+    assert.match(
+      deviceCommandLine(network, (port) => `${port}.external`),
+      / url=http:\/\/8080\.external\/file$/,
+    );
   });
 });
