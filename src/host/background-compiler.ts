@@ -27,7 +27,10 @@ export class BackgroundCompiler implements RegionCompiler {
   }
 
   compile(job: RegionJob, done: (region: CompiledRegion | null) => void): void {
-    const isSent = this.#channel.send(job, (region) => done(region ?? null));
+    const buffers = [job.blocks, job.successors, job.entries, job.instructions, job.records].map(
+      ({ buffer }) => buffer as ArrayBuffer,
+    );
+    const isSent = this.#channel.send(job, (region) => done(region ?? null), buffers);
     if (!isSent) this.fallback.compile(job, done);
   }
 

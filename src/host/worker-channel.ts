@@ -36,13 +36,16 @@ export class WorkerChannel<Q, A> {
     return this.#waiting.size;
   }
 
-  /** False when there is no thread; else `done` gets the answer, or undefined when there will be none. */
-  send(request: Q, done: (answer: A | undefined) => void): boolean {
+  /**
+   * False when there is no thread; else `done` gets the answer, or undefined when there will be none. `handedOver` are
+   * buffers of the request that are of no use here any more then.
+   */
+  send(request: Q, done: (answer: A | undefined) => void, handedOver: readonly ArrayBuffer[] = []): boolean {
     const port = this.#start();
     if (port === null) return false;
     const id = this.#nextId++;
     this.#waiting.set(id, done);
-    port.postMessage({ id, request });
+    port.postMessage({ id, request }, handedOver);
     return true;
   }
 

@@ -18,7 +18,7 @@ export const deliverFault = hostFunction('deliverFault', [], null);
 /** Mode bits of a lookup key; nonzero, so that an empty entry matches nothing. */
 export const MODE = { PRESENT: 4, FLAT: 2, CODE32: 1 } as const;
 
-/** hotBlock(record, eip): the block headed by a PROFILE record is hot. */
+/** hotBlock(record, eip): the block headed by a PROFILE record is hot, or the code that a REGION record leads to. */
 export const hotBlock = hostFunction('hotBlock', ['i32', 'i32'], null);
 
 const callTable: Callable & { result: 'i32' } = { name: 'call_indirect', params: ['i32', 'i32'], result: 'i32' };
@@ -298,6 +298,15 @@ function enterRegion(c: HotContext, v: LoopVariables, lookup: Label, resync: Lab
   c.if(
     i32.eq(v.blockEip, i32.load(v.rec, RECORD.displacement)),
     () => {
+      const left = c.let(i32.sub(i32.load(v.rec, RECORD.immediate), 1));
+      c.store(v.rec, left, RECORD.immediate);
+      c.if(i32.eqz(left), () => {
+        c.do(hotBlock, v.rec, v.blockEip);
+        // It may lead somewhere else by now.
+        c.set(v.eip, v.blockEip);
+        c.set(v.linkFrom, i32.const(0));
+        c.br(lookup);
+      });
       c.store(STATE.eip, v.blockEip);
       c.store(STATE.budget, v.budget);
       const status = c.let(call(callTable, i32.load(v.rec, RECORD.immediate2), i32.load16_u(v.rec, RECORD.generic)));

@@ -50,7 +50,7 @@ export const SPECIAL = {
   PROFILE: 4,
   /**
    * Head of a block with compiled code: function-table slot in `generic`, entry number in `immediate2`, valid at the
-   * EIP in `displacement`. Takes no tick.
+   * EIP in `displacement`; `immediate` is how often it is still entered until that is worth better code. Takes no tick.
    */
   REGION: 5,
 } as const;

@@ -9,6 +9,18 @@ const ALL = [...READ, ...WRITE];
 const SEVERAL = 0xffff_ffff;
 
 const FOUR_GIB_PAGES = 1 << 20;
+/** Pages are listed by slots of 2 MiB, which is what the smallest entry above a page table translates. */
+const SLOT_SHIFT = 21;
+const SLOT_BYTES = 2 ** SLOT_SHIFT;
+const SLOTS = 2 ** (32 - SLOT_SHIFT);
+const PAGES_TO_SLOT = SLOT_SHIFT - PAGE_SHIFT;
+/** Behind the last page of a list. */
+const END = -1;
+
+/** What is left of an entry without its address says that it is one for writing. */
+function isTag(tag: number): boolean {
+  return tag > 0 && tag <= (TLB_FAST | TLB_CAREFUL);
+}
 
 /** Linear pages that derive from one page-table page. */
 interface TableUse {
@@ -25,11 +37,13 @@ interface TableUse {
  */
 export class Tlb {
   readonly #i32: Int32Array;
-  /** Linear pages that may have an entry, each once. */
-  readonly #filled = new Uint32Array(1 << 20);
-  readonly #listed = new Uint8Array(1 << 20);
-  #filledCount = 0;
+  /** Linear pages that may have an entry, each once, in a list per slot: the first + 1, or END. */
+  readonly #first = new Int32Array(SLOTS).fill(END);
+  /** By linear page: the next one of its slot + 1, END, or 0 for a page that is in no list. */
+  readonly #next = new Int32Array(FOUR_GIB_PAGES);
   readonly #tables = new Map<number, TableUse[]>();
+  /** Tables whose entries translate single pages, by the slot of the first. */
+  readonly #leaves = new Map<number, Set<number>>();
   /** By physical page: a linear page + 1 with a write entry for it, SEVERAL, or 0. May be out of date. */
   readonly #writers: Uint32Array;
   /** Translations of pages with decoded code were dropped: what is being executed may lie elsewhere now. */
@@ -48,9 +62,33 @@ export class Tlb {
   }
 
   #note(page: number): void {
-    if (this.#listed[page] !== 0) return;
-    this.#listed[page] = 1;
-    this.#filled[this.#filledCount++] = page;
+    if (this.#next[page] !== 0) return;
+    const slot = page >>> PAGES_TO_SLOT;
+    this.#next[page] = this.#first[slot];
+    this.#first[slot] = page + 1;
+  }
+
+  #forEach(visit: (page: number) => void): void {
+    for (let slot = 0; slot < SLOTS; slot++) {
+      for (let at = this.#first[slot]; at !== END; at = this.#next[at - 1]) visit(at - 1);
+    }
+  }
+
+  /** Drops all entries of a slot, and forgets what they derive from below the directory. */
+  #clear(slot: number): void {
+    const t = this.#i32;
+    let at = this.#first[slot];
+    this.#first[slot] = END;
+    while (at !== END) {
+      const page = at - 1;
+      t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
+      at = this.#next[page];
+      this.#next[page] = 0;
+    }
+    const leaves = this.#leaves.get(slot);
+    if (leaves === undefined) return;
+    this.#leaves.delete(slot);
+    for (const table of leaves) this.#forgetUse(table, slot * SLOT_BYTES, PAGE_SIZE);
   }
 
   fillRead(linear: number, host: number, user: boolean): void {
@@ -78,19 +116,15 @@ export class Tlb {
   }
 
   #mapsForWriting(page: number, physicalPage: number): boolean {
-    const entry = tlbEntry(page << PAGE_SHIFT, LAYOUT.ram + physicalPage * 4096, 0);
-    const tags = TLB_FAST | TLB_CAREFUL;
-    return WRITE.some((table) => (this.#i32[table + page] & tags) !== 0 && (this.#i32[table + page] & ~tags) === entry);
+    const t = this.#i32;
+    const entry = tlbEntry(page << PAGE_SHIFT, LAYOUT.ram + physicalPage * PAGE_SIZE, 0);
+    const ofSupervisor = t[WRITE[0] + page] - entry;
+    const ofUser = t[WRITE[1] + page] - entry;
+    return isTag(ofSupervisor) || isTag(ofUser);
   }
 
   flushAll(): void {
-    const t = this.#i32;
-    for (let i = 0; i < this.#filledCount; i++) {
-      const page = this.#filled[i];
-      t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
-      this.#listed[page] = 0;
-    }
-    this.#filledCount = 0;
+    for (let slot = 0; slot < SLOTS; slot++) this.#clear(slot);
     for (const page of this.#tables.keys()) this.physical.clearFlag(page, PAGE_FLAG.TABLE);
     this.#tables.clear();
     this.onCodeDropped();
@@ -103,92 +137,57 @@ export class Tlb {
   directoriesChanged(before: readonly (number | null)[], after: readonly (number | null)[]): void {
     if (before.length === after.length && before.every((table, i) => table === after[i])) return;
     const entryBytes = after.length === 1 ? 4 : 8;
-    const entries = 4096 / entryBytes;
-    /** Linear pages below one entry. */
-    const pages = FOUR_GIB_PAGES / (entries * after.length);
-    const keep = new Uint8Array(entries * after.length);
+    const tableBytes = 2 ** 32 / after.length;
+    const span = (tableBytes * entryBytes) / PAGE_SIZE;
     after.forEach((table, i) => {
       const old = before.length === after.length ? before[i] : null;
-      if (old === null || table === null) return;
-      const [a, b] = [old, table].map((t) => this.physical.host(this.physical.gated(t)) >> 2);
-      // Tables outside RAM have no entries that could have been used.
-      if (a === 0 || b === 0) return;
-      const words = this.#i32;
-      const first = i * entries;
-      if (entryBytes === 4) {
-        for (let at = 0; at < entries; at++) if (words[a + at] === words[b + at]) keep[first + at] = 1;
-        return;
-      }
-      for (let at = 0; at < entries; at++) {
-        const isSame = words[a + 2 * at] === words[b + 2 * at] && words[a + 2 * at + 1] === words[b + 2 * at + 1];
-        if (isSame) keep[first + at] = 1;
-      }
-    });
-    this.#keepOnly(keep, pages);
-    const span = pages * 4096;
-    after.forEach((table, i) => {
-      const old = before.length === after.length ? before[i] : null;
+      const linearBase = i * tableBytes;
+      this.#dropDifferent(old, table, { linearBase, span, entryBytes });
       if (old === table) return;
-      const linearBase = i * entries * span;
       if (old !== null) this.#forgetTable(old, linearBase, span);
       if (table !== null) this.noteTable(table, linearBase, span, entryBytes);
     });
-  }
-
-  /** Drops what lies below first-level entries that are 0 in `keep`; each translates `pages` linear pages. */
-  #keepOnly(keep: Uint8Array, pages: number): void {
-    const t = this.#i32;
-    const shift = 31 - Math.clz32(pages);
-    let kept = 0;
-    for (let i = 0; i < this.#filledCount; i++) {
-      const page = this.#filled[i];
-      if (keep[page >>> shift] !== 0) {
-        this.#filled[kept++] = page;
-        continue;
-      }
-      t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
-      this.#listed[page] = 0;
-    }
-    this.#filledCount = kept;
-    this.#forgetTables((linearBase) => keep[linearBase / PAGE_SIZE / pages] === 0);
     this.onCodeDropped();
   }
 
-  /** Page tables whose linear range no translation derives from any more are ordinary pages again. */
-  #forgetTables(gone: (linearBase: number) => boolean): void {
-    for (const [page, uses] of this.#tables) {
-      const left = uses.filter((u) => u.span !== PAGE_SIZE || !gone(u.linearBase));
-      if (left.length < uses.length) this.#setUses(page, left);
+  /** Drops what lies below the entries that differ between two directories for the same range. */
+  #dropDifferent(old: number | null, table: number | null, { linearBase, span, entryBytes }: TableUse): void {
+    // Tables outside RAM have no entries that could have been used.
+    const [a, b] = [old, table].map((t) => (t === null ? 0 : this.physical.host(this.physical.gated(t)) >> 2));
+    const words = this.#i32;
+    const wordsPerEntry = entryBytes / 4;
+    const slotsPerEntry = span / SLOT_BYTES;
+    const firstSlot = linearBase / SLOT_BYTES;
+    const isComparable = a !== 0 && b !== 0;
+    for (let entry = 0; entry < PAGE_SIZE / entryBytes; entry++) {
+      const at = entry * wordsPerEntry;
+      const isSame = isComparable && words[a + at] === words[b + at];
+      if (isSame && (entryBytes === 4 || words[a + at + 1] === words[b + at + 1])) continue;
+      for (let i = 0; i < slotsPerEntry; i++) this.#clear(firstSlot + entry * slotsPerEntry + i);
     }
   }
 
   #forgetTable(table: number, linearBase: number, span: number): void {
     const host = this.physical.host(this.physical.gated(table));
-    if (host === 0) return;
-    const page = (host - LAYOUT.ram) >>> PAGE_SHIFT;
-    const uses = this.#tables.get(page);
-    if (uses === undefined) return;
-    this.#setUses(
-      page,
-      uses.filter((u) => u.linearBase !== linearBase || u.span !== span),
-    );
+    if (host !== 0) this.#forgetUse((host - LAYOUT.ram) >>> PAGE_SHIFT, linearBase, span);
   }
 
-  #setUses(page: number, uses: TableUse[]): void {
-    if (uses.length > 0) this.#tables.set(page, uses);
-    else {
-      this.#tables.delete(page);
-      this.physical.clearFlag(page, PAGE_FLAG.TABLE);
+  /** A page that no translation derives from any more is an ordinary page again. */
+  #forgetUse(page: number, linearBase: number, span: number): void {
+    const uses = this.#tables.get(page)?.filter((u) => u.linearBase !== linearBase || u.span !== span);
+    if (uses === undefined) return;
+    if (uses.length > 0) {
+      this.#tables.set(page, uses);
+      return;
     }
+    this.#tables.delete(page);
+    this.physical.clearFlag(page, PAGE_FLAG.TABLE);
   }
 
   /** Forgets write permissions only: the next write to each page is noticed again. */
   flushWrites(): void {
     const t = this.#i32;
-    for (let i = 0; i < this.#filledCount; i++) {
-      const page = this.#filled[i];
-      t[WRITE[0] + page] = t[WRITE[1] + page] = 0;
-    }
+    this.#forEach((page) => (t[WRITE[0] + page] = t[WRITE[1] + page] = 0));
   }
 
   invalidate(linear: number): void {
@@ -208,9 +207,15 @@ export class Tlb {
   /** Writes to a physical page now need attention: fast write entries to it become careful ones. */
   demote(physicalPage: number): void {
     const writer = this.#writers[physicalPage];
-    if (writer === SEVERAL)
-      for (let i = 0; i < this.#filledCount; i++) this.#demoteEntry(this.#filled[i], physicalPage);
-    else if (writer !== 0) this.#demoteEntry(writer - 1, physicalPage);
+    if (writer === SEVERAL) {
+      let found = 0;
+      this.#forEach((page) => {
+        if (!this.#mapsForWriting(page, physicalPage)) return;
+        this.#demoteEntry(page, physicalPage);
+        found = found === 0 ? page + 1 : SEVERAL;
+      });
+      this.#writers[physicalPage] = found;
+    } else if (writer !== 0) this.#demoteEntry(writer - 1, physicalPage);
   }
 
   #demoteEntry(page: number, physicalPage: number): void {
@@ -231,10 +236,15 @@ export class Tlb {
     if (uses === undefined) {
       this.#tables.set(page, [{ linearBase, span, entryBytes }]);
       this.physical.setFlag(page, PAGE_FLAG.TABLE);
-      return;
+    } else {
+      for (const u of uses) if (u.linearBase === linearBase && u.span === span) return;
+      uses.push({ linearBase, span, entryBytes });
     }
-    for (const u of uses) if (u.linearBase === linearBase && u.span === span) return;
-    uses.push({ linearBase, span, entryBytes });
+    if (span !== PAGE_SIZE) return;
+    const slot = linearBase / SLOT_BYTES;
+    const leaves = this.#leaves.get(slot);
+    if (leaves === undefined) this.#leaves.set(slot, new Set([page]));
+    else leaves.add(page);
   }
 
   /** Guest data was written to `host`: drop what was derived from table entries there. */
@@ -255,14 +265,8 @@ export class Tlb {
   }
 
   #invalidateRange(start: number, bytes: number): void {
-    const t = this.#i32;
     this.onCodeDropped();
-    this.#forgetTables((linearBase) => linearBase >= start && linearBase < start + bytes);
-    const first = start >>> PAGE_SHIFT;
-    const last = first + (bytes >>> PAGE_SHIFT);
-    for (let i = 0; i < this.#filledCount; i++) {
-      const page = this.#filled[i];
-      if (page >= first && page < last) t[ALL[0] + page] = t[ALL[1] + page] = t[ALL[2] + page] = t[ALL[3] + page] = 0;
-    }
+    const first = start / SLOT_BYTES;
+    for (let i = 0; i < bytes / SLOT_BYTES; i++) this.#clear(first + i);
   }
 }

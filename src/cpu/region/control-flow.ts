@@ -1,6 +1,7 @@
 /** A directed graph whose nodes are numbers. */
 export interface FlowGraph {
-  readonly root: number;
+  /** Nodes where it may be entered. */
+  readonly entries: readonly number[];
   /** By node. */
   readonly successors: readonly (readonly number[])[];
 }
@@ -11,7 +12,7 @@ export interface FlowGraph {
  * then the virtual root and has an edge to each of its targets.
  */
 export interface Structure {
-  /** Nodes reached through the dispatcher, the root first; only the root when there is no dispatcher. */
+  /** Nodes reached through the dispatcher, the graph's own entries first; one when there is no dispatcher. */
   readonly entries: readonly number[];
   /** Position in reverse postorder, by node; -1 when unreachable. */
   readonly order: readonly number[];
@@ -94,7 +95,7 @@ function dominates(d: Dominators, a: number, b: number): boolean {
 }
 
 export function structure(graph: FlowGraph): Structure {
-  const entries = [graph.root];
+  const entries = [...graph.entries];
   for (;;) {
     const d = dominators(graph, entries);
     const more = irreducibleTargets(graph, d).filter((node) => !entries.includes(node));

@@ -41,7 +41,8 @@ export function compileRegion(job: RegionJob, code: RegionCode): CompiledRegion 
     return { record, at, eip, length: view.getUint8(at + RECORD.length), form, target: isDirect ? target : null };
   });
   const { user, pages } = job;
-  const routine = regionRoutine({ name: 'region', blocks, pages, user, records: view, support: code.support });
+  const entries = [...job.entries];
+  const routine = regionRoutine({ name: 'region', blocks, entries, pages, user, records: view, support: code.support });
   const bytes = buildImportingModule(routine, code.exported);
   return { module: new WebAssembly.Module(bytes), bytes: bytes.length };
 }

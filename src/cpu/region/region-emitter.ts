@@ -1,8 +1,7 @@
 import { assert } from '../../base/assert.js';
 import { STATE } from '../../isa/cpu-state.js';
 import type { Label, Routine } from '../../isa/ir/body.js';
-import type { Body } from '../../isa/ir/body.js';
-import type { I32 } from '../../isa/ir/expr.js';
+import type { I32, Local } from '../../isa/ir/expr.js';
 import { i32, isConst } from '../../isa/ir/expr.js';
 import { STATUS } from '../interpreter/generic-context.js';
 import { LAYOUT } from '../memory/layout.js';
@@ -16,9 +15,10 @@ import type { CodePage, JobGraphBlock, JobInstruction } from './region-job.js';
 
 export interface RegionPlan {
   readonly name: string;
-  /** The first one is where the region is entered. */
   readonly blocks: readonly JobGraphBlock[];
-  /** Pages besides the one of the entry, whose translation the caller has checked. */
+  /** By place in `blocks`: where it may be entered. */
+  readonly entries: readonly number[];
+  /** Pages whose translation the caller need not have checked. */
   readonly pages: readonly CodePage[];
   readonly user: boolean;
   /** Op records of the blocks' instructions. */
@@ -43,7 +43,7 @@ export function regionRoutine(plan: RegionPlan): Routine {
     params: ['i32'],
     result: 'i32',
     createBody: () => new RegionContext(plan.records, { user: plan.user }),
-    build: (body: Body) => new RegionEmitter(plan, body as RegionContext).emit(),
+    build: (body, entry) => new RegionEmitter(plan, body as RegionContext).emit(entry as Local<'i32'>),
   };
 }
 
@@ -61,12 +61,12 @@ class RegionEmitter {
   ) {
     plan.blocks.forEach((block, i) => this.#numbers.set(block, i));
     this.#structure = structure({
-      root: 0,
+      entries: plan.entries,
       successors: plan.blocks.map((b) => b.successors.map((s) => this.#numbers.get(s)!)),
     });
   }
 
-  emit(): void {
+  emit(entry: I32): void {
     const { c } = this;
     this.#checkValid();
     c.loadRegisters();
@@ -75,7 +75,7 @@ class RegionEmitter {
     c.plainBlock((next) => {
       c.plainBlock((step) => {
         c.setExits(step, next);
-        this.#emitRoot();
+        this.#emitRoot(entry);
       });
       c.set(status, i32.const(STATUS.STEP));
     });
@@ -97,14 +97,14 @@ class RegionEmitter {
     c.plainIf(differs, () => c.return(i32.const(STATUS.STEP)));
   }
 
-  #emitRoot(): void {
+  #emitRoot(entry: I32): void {
     const { c } = this;
     const { entries, rootChildren } = this.#structure;
     if (entries.length === 1) {
-      this.#emitTree(0, CELLS);
+      this.#emitTree(entries[0], CELLS);
       return;
     }
-    const index = (this.#dispatchIndex = c.var(i32.const(0)));
+    const index = (this.#dispatchIndex = c.var(entry));
     c.plainLoop((dispatch) => {
       this.#labels.dispatch = dispatch;
       const descending = [...rootChildren].reverse();

@@ -1,4 +1,3 @@
-import type { BranchKind } from '../../isa/instruction.js';
 import type { Form } from '../decode/form.js';
 import { RECORD, RECORD_BYTES, SPECIAL } from '../interpreter/record.js';
 
@@ -15,13 +14,9 @@ export interface RegionInstruction {
   readonly target: number | null;
 }
 
-export type Ending =
-  /** Goes on with the next instruction. */
-  | 'fall'
-  /** Ends in a branch: see BranchKind. */
-  | BranchKind
-  /** The last instruction leaves the region. */
-  | 'exit';
+/** How a block goes on: with the next instruction, by a branch (see BranchKind), or its last instruction leaves the region. */
+export const ENDINGS = ['fall', 'jump', 'conditional', 'call', 'return', 'far', 'exit'] as const;
+export type Ending = (typeof ENDINGS)[number];
 
 /** A straight run of instructions that is entered at its first only. */
 export interface BasicBlock {
@@ -42,17 +37,28 @@ export interface DecodedCode {
   formOf(slot: number): Form | null;
   /** The instruction never goes on with the next one: it ends in a system routine. */
   leaves(slot: number): boolean;
+  /** The function at a linear address has code of its own, which calls leave the region for. */
+  isApart(linear: number): boolean;
+}
+
+export interface RegionGraph {
+  readonly blocks: readonly BasicBlock[];
+  /**
+   * Where the region may be entered, by place in `blocks`: the roots, and what execution comes back to from outside,
+   * behind a call of what is not in the region and behind a system routine.
+   */
+  readonly entries: readonly number[];
 }
 
 /** How much code one region may take in, instructions. */
 export const MAX_REGION_INSTRUCTIONS = 1024;
 const MAX_REGION_PAGES = 8;
 
-/** Everything that is reached from `root` by direct branches, calls and their returns, nearest first. */
-export function discover(root: number, code: DecodedCode): BasicBlock[] {
+/** Everything that is reached from the roots by direct branches, calls and their returns, nearest first. */
+export function discover(roots: readonly number[], code: DecodedCode): RegionGraph {
   const runs = new Map<number, readonly RegionInstruction[]>();
   const pages = new Set<number>();
-  const queue = [root];
+  const queue = [...roots];
   let count = 0;
   while (queue.length > 0) {
     const eip = queue.shift()!;
@@ -64,7 +70,8 @@ export function discover(root: number, code: DecodedCode): BasicBlock[] {
     if (count > 0 && count + run.length > MAX_REGION_INSTRUCTIONS) continue;
     const last = run[run.length - 1];
     const touched = [eip >>> 12, (last.eip + last.length - 1) >>> 12];
-    if (new Set([...pages, ...touched]).size > MAX_REGION_PAGES) continue;
+    const isNew = (page: number, i: number): boolean => !pages.has(page) && touched.indexOf(page) === i;
+    if (pages.size + touched.filter(isNew).length > MAX_REGION_PAGES) continue;
     for (const page of touched) pages.add(page);
     runs.set(eip, run);
     count += run.length;
@@ -73,7 +80,22 @@ export function discover(root: number, code: DecodedCode): BasicBlock[] {
   const blocks = new Map<number, BasicBlock>();
   for (const [eip, run] of runs) blocks.set(eip, cutBlock(eip, run, runs, code));
   connect(blocks);
-  return [...blocks.values()];
+  const list = [...blocks.values()];
+  const entries = new Set(roots);
+  for (const block of list) if (comesBack(block, blocks)) entries.add(block.behind);
+  return { blocks: list, entries: list.flatMap(({ eip }, place) => (entries.has(eip) ? [place] : [])) };
+}
+
+/** Execution leaves the region behind this block, and returns to what follows it. */
+function comesBack({ ending, instructions }: BasicBlock, blocks: ReadonlyMap<number, BasicBlock>): boolean {
+  const { target, form } = instructions[instructions.length - 1];
+  if (ending === 'call') return target === null || !blocks.has(target);
+  return ending === 'exit' && goesOn(form);
+}
+
+/** Behind the instruction comes what runs next, sooner or later. */
+function goesOn(form: Form | null): boolean {
+  return form !== null && form.encoding.instruction.options.branch === undefined;
 }
 
 function readRun(eip: number, firstRecord: number, code: DecodedCode): RegionInstruction[] {
@@ -117,7 +139,9 @@ function targetsOf(run: readonly RegionInstruction[], code: DecodedCode): number
     case 'conditional':
       return [behind, ...direct];
     case 'call':
-      return [...direct, behind];
+      return [...direct.filter((target) => !code.isApart(target)), behind];
+    case 'exit':
+      return goesOn(last.form) ? [behind] : [];
     default:
       return [];
   }

@@ -1,5 +1,6 @@
 import { RECORD_BYTES } from '../interpreter/record.js';
-import type { BasicBlock, Ending, RegionInstruction } from './region-graph.js';
+import type { BasicBlock, RegionGraph, RegionInstruction } from './region-graph.js';
+import { ENDINGS } from './region-graph.js';
 
 /** A linear page of code that the region was compiled from. */
 export interface CodePage {
@@ -9,52 +10,63 @@ export interface CodePage {
   readonly entry: number;
 }
 
-interface JobBlock {
-  readonly eip: number;
-  readonly behind: number;
-  readonly ending: Ending;
-  readonly instructions: number;
-  /** By their place in the list. */
-  readonly successors: readonly number[];
-}
-
-/** What a region is compiled from, as plain data that may go to another thread. */
+/** What a region is compiled from, as plain data that may go to another thread: its arrays are handed over. */
 export interface RegionJob {
   readonly user: boolean;
-  /** Pages besides the one of the entry, whose translation whoever enters has checked. */
+  /** Pages whose translation whoever enters need not have checked. */
   readonly pages: readonly CodePage[];
-  /** The first one is where the region is entered. */
-  readonly blocks: readonly JobBlock[];
+  /** Of all blocks: EIP, EIP behind it, ending by its place in ENDINGS, numbers of instructions and successors. */
+  readonly blocks: Uint32Array;
+  /** Successors of all blocks, block after block, by their place in the list. */
+  readonly successors: Uint32Array;
+  /** By their place in the list: where the region may be entered, by entry number. */
+  readonly entries: Uint32Array;
   /** Of all instructions, block after block: address of the op record, EIP, target of a direct branch or 0. */
   readonly instructions: Uint32Array;
   /** Their op records, one behind the other. */
   readonly records: Uint8Array;
 }
 
+const BLOCK_FIELDS = 5;
 const FIELDS = 3;
 
 /** Takes down a region's code from the engine's memory, which goes on changing. */
 export function createJob(
-  graph: readonly BasicBlock[],
+  { blocks: graph, entries }: RegionGraph,
   memory: Uint8Array,
   place: Pick<RegionJob, 'user' | 'pages'>,
 ): RegionJob {
   const numbers = new Map(graph.map((block, i) => [block, i]));
-  const all = graph.flatMap((block) => block.instructions);
-  const instructions = new Uint32Array(FIELDS * all.length);
-  const records = new Uint8Array(RECORD_BYTES * all.length);
-  all.forEach(({ record, eip, target }, i) => {
-    instructions.set([record, eip, target ?? 0], FIELDS * i);
-    records.set(memory.subarray(record, record + RECORD_BYTES), RECORD_BYTES * i);
+  const count = graph.reduce((sum, block) => sum + block.instructions.length, 0);
+  const blocks = new Uint32Array(BLOCK_FIELDS * graph.length);
+  const successors: number[] = [];
+  const instructions = new Uint32Array(FIELDS * count);
+  const records = new Uint8Array(RECORD_BYTES * count);
+  let next = 0;
+  graph.forEach((block, i) => {
+    const at = BLOCK_FIELDS * i;
+    blocks[at] = block.eip;
+    blocks[at + 1] = block.behind;
+    blocks[at + 2] = ENDINGS.indexOf(block.ending);
+    blocks[at + 3] = block.instructions.length;
+    blocks[at + 4] = block.successors.length;
+    for (const successor of block.successors) successors.push(numbers.get(successor)!);
+    for (const { record, eip, target } of block.instructions) {
+      instructions[FIELDS * next] = record;
+      instructions[FIELDS * next + 1] = eip;
+      instructions[FIELDS * next + 2] = target ?? 0;
+      records.set(memory.subarray(record, record + RECORD_BYTES), RECORD_BYTES * next);
+      next++;
+    }
   });
-  const blocks = graph.map(({ eip, behind, ending, instructions, successors }) => ({
-    eip,
-    behind,
-    ending,
-    instructions: instructions.length,
-    successors: successors.map((s) => numbers.get(s)!),
-  }));
-  return { ...place, blocks, instructions, records };
+  return {
+    ...place,
+    blocks,
+    successors: Uint32Array.from(successors),
+    entries: Uint32Array.from(entries),
+    instructions,
+    records,
+  };
 }
 
 /** An instruction of a job. */
@@ -74,14 +86,21 @@ export function jobGraph(
   instructionAt: (place: { record: number; at: number; eip: number; target: number }) => JobInstruction,
 ): JobGraphBlock[] {
   let next = 0;
-  const graph = job.blocks.map((block): JobGraphBlock => {
-    const instructions = Array.from({ length: block.instructions }, () => {
+  const graph: JobGraphBlock[] = [];
+  const counts: number[] = [];
+  for (let at = 0; at < job.blocks.length; at += BLOCK_FIELDS) {
+    const [eip, behind, ending, instructionCount, successorCount] = job.blocks.subarray(at, at + BLOCK_FIELDS);
+    const instructions = Array.from({ length: instructionCount }, () => {
       const at = next++;
       const [record, eip, target] = job.instructions.subarray(FIELDS * at, FIELDS * (at + 1));
       return instructionAt({ record, at: RECORD_BYTES * at, eip, target });
     });
-    return { eip: block.eip, behind: block.behind, ending: block.ending, instructions, successors: [] };
+    graph.push({ eip, behind, ending: ENDINGS[ending], instructions, successors: [] });
+    counts.push(successorCount);
+  }
+  let successor = 0;
+  graph.forEach((block, i) => {
+    for (let n = 0; n < counts[i]; n++) block.successors.push(graph[job.successors[successor++]]);
   });
-  graph.forEach((block, i) => (block.successors = job.blocks[i].successors.map((s) => graph[s])));
   return graph;
 }

@@ -1,72 +1,77 @@
-import { MIB } from '../../base/units.js';
 import { STATE } from '../../isa/cpu-state.js';
 import type { Tier } from '../cpu-options.js';
 import type { Block } from '../interpreter/block.js';
-import type { BlockCache } from '../interpreter/block-cache.js';
-import { REGION_SLOTS } from '../interpreter/handlers.js';
 import { RECORD, SPECIAL } from '../interpreter/record.js';
 import { TLB_BIAS, TLB_FAST } from '../memory/layout.js';
 import type { Tlb } from '../memory/tlb.js';
-import type { CompiledRegion, RegionCode, RegionCompiler } from './region-compiler.js';
-import type { BasicBlock, DecodedCode } from './region-graph.js';
+import { LiveRegions, type LiveRegionsOptions, type Place, type Region } from './live-regions.js';
+import type { RegionCode, RegionCompiler } from './region-compiler.js';
+import type { BasicBlock, DecodedCode, RegionGraph } from './region-graph.js';
 import { discover } from './region-graph.js';
 import type { CodePage } from './region-job.js';
 import { createJob } from './region-job.js';
 
-export interface RegionTierOptions {
+export interface RegionTierOptions extends Omit<LiveRegionsOptions, 'hotEntries'> {
   readonly code: Pick<RegionCode, 'formOfSlot' | 'leavesOfSlot'>;
   readonly compiler: RegionCompiler;
-  readonly memory: WebAssembly.Memory;
-  readonly view: DataView;
   readonly tlb: Tlb;
-  readonly blocks: BlockCache;
-  /** Exports of the interpreter's module. */
-  readonly core: Record<string, unknown>;
-  readonly hotRuns: number;
-}
-
-interface Region {
-  readonly eip: number;
-  /** It is entered at its head. */
-  readonly root: Block;
-  /** What it was compiled from, the root as well. */
-  readonly blocks: readonly Block[];
-  /** Set once it is compiled. */
-  installed: { readonly slot: number; readonly bytes: number } | null;
-  /** One of its blocks is gone. */
-  isDropped: boolean;
 }
 
 /** How often a block runs before it is compiled; 0 for never. */
-export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 16_000 };
-/** Code kept at a time; machine code takes a few times as much memory. */
-const MAX_LIVE_BYTES = 12 * MIB;
+export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all: 3_000 };
+/** A region that is entered this many times as often at one place gets a copy of what is called from there. */
+const HOT_ENTRIES_PER_RUN = 48;
 /** A block that ran less often than this part of what makes one hot is not worth compiling along. */
 const WARM_PART = 8;
+/** Requests until a region is compiled anew for the first time, if a block takes as many runs to get hot; then twice as many. */
+const PATIENCE = 64;
+/** Instructions of a region that is not copied into those that call it, unless they turn out to be hot. */
+const APART_SIZE = 48;
+
+/** What compiling a region begins with. */
+interface Request {
+  readonly user: boolean;
+  readonly roots: readonly Place[];
+  readonly isWhole: boolean;
+  readonly patience: number;
+  readonly replaces: Region | null;
+}
+
+/** A graph, and the decoded blocks that it is made of. */
+interface Found {
+  readonly graph: RegionGraph;
+  readonly members: ReadonlyMap<Block, number>;
+}
 
 /**
- * The second tier: hot code compiled to WebAssembly functions. A region is entered at the head record of the block that
- * became hot and knows its decoded blocks: when one of them goes, the region goes. A cache only: the guest cannot see
- * which tier runs it.
+ * The second tier: hot code compiled to WebAssembly functions. A region is entered at the head records of some of its
+ * blocks and knows all that it was decoded from: when one of them goes, the region goes. A cache only: the guest cannot
+ * see which tier runs it.
+ *
+ * Code gets hot piece by piece, and must not be compiled again with each. So a call of a larger region leaves for it, a
+ * block that belongs with a region becomes another entry of it, after ever more requests, and only what is entered all
+ * the time is compiled with copies of what it calls.
  */
 export class RegionTier {
-  readonly #free: number[] = [];
-  readonly #regions = new Set<Region>();
-  readonly #byBlock = new Map<Block, Set<Region>>();
-  readonly #table: WebAssembly.Table;
+  readonly #live: LiveRegions;
   readonly #memory: Uint8Array;
-  #compiled = 0;
-  #liveBytes = 0;
+  /** Roots of regions that are being compiled. */
+  readonly #pending = new Set<Block>();
+  /** Regions that blocks outside were found to belong with. */
+  readonly #hosts = new WeakMap<Block, Region>();
+  readonly #hotEntries: number;
+  readonly #patience: number;
 
   constructor(private readonly options: RegionTierOptions) {
-    this.#table = options.core.table as WebAssembly.Table;
+    this.#hotEntries = HOT_ENTRIES_PER_RUN * options.hotRuns;
+    this.#patience = Math.min(PATIENCE, options.hotRuns);
+    this.#live = new LiveRegions({ ...options, hotEntries: this.#hotEntries });
     this.#memory = new Uint8Array(options.memory.buffer);
-    for (let i = 1; i <= REGION_SLOTS; i++) this.#free.push(this.#table.length - i);
   }
 
   /** Number of regions compiled so far. */
   get compiled(): number {
-    return this.#compiled;
+    return this.#live.installed;
   }
 
   /** Between slices: takes what has been compiled. */
@@ -74,136 +79,174 @@ export class RegionTier {
     this.options.compiler.poll();
   }
 
-  /** The block headed by `record` is hot; it runs at `eip`. */
-  hot(record: number, eip: number): void {
-    const { view, blocks, compiler } = this.options;
-    const root = blocks.blockOfRecord(record);
-    // Whatever happens, it is not asked again at once.
-    view.setInt32(record + RECORD.immediate, this.options.hotRuns, true);
-    if (root === undefined || compiler.isBusy || this.#isPending(root)) return;
-    const user = view.getUint32(STATE.cpl, true) === 3;
-    const members = new Set<Block>();
-    const decoded: DecodedCode = {
-      view,
-      warmBlock: (linear) => this.#warmBlock(linear, user, members),
-      formOf: (slot) => this.options.code.formOfSlot[slot],
-      leaves: (slot) => this.options.code.leavesOfSlot[slot],
-    };
-    const graph = discover(eip >>> 0, decoded);
-    if (graph.length === 0 || graph[0].eip !== eip >>> 0) return;
-    const pages = this.#pages(eip >>> 0, graph, user);
-    const region: Region = {
-      eip: eip >>> 0,
-      root,
-      blocks: [...members.add(root)],
-      installed: null,
-      isDropped: false,
-    };
-    this.#register(region);
-    compiler.compile(createJob(graph, this.#memory, { user, pages }), (compiled) => {
-      if (region.isDropped) return;
-      const isCurrent = pages.every(({ page, entry }) => this.options.tlb.lookupRead(page * 4096, user) === entry);
-      if (isCurrent && compiled !== null) this.#install(region, compiled);
-      else this.#drop(region);
-    });
+  /** A block's records are about to go. */
+  blockDropped(block: Block): void {
+    for (const region of [...this.#live.of(block)]) this.#live.drop(region);
   }
 
-  #register(region: Region): void {
-    for (const block of region.blocks) {
-      let set = this.#byBlock.get(block);
-      if (set === undefined) this.#byBlock.set(block, (set = new Set()));
-      set.add(region);
+  /** The block headed by `record` runs at `eip`, and is hot; or its region is. */
+  hot(record: number, eip: number): void {
+    const { view, blocks, compiler, hotRuns } = this.options;
+    const block = blocks.blockOfRecord(record);
+    const isCompiled = view.getUint16(record + RECORD.hot, true) === SPECIAL.REGION;
+    // Whatever happens, it is not asked again at once, and counts as warm.
+    const again = isCompiled ? this.#hotEntries : Math.max(1, hotRuns >>> 1);
+    view.setInt32(record + RECORD.immediate, again, true);
+    if (block === undefined || compiler.isBusy || this.#pending.has(block)) return;
+    const place = { block, eip: eip >>> 0 };
+    const user = view.getUint32(STATE.cpl, true) === 3;
+    if (isCompiled) this.#compile({ user, roots: [place], isWhole: true, patience: this.#patience, replaces: null });
+    else this.#extend(place, user);
+  }
+
+  /** Compiles a region for a block, or the one that it belongs with anew. */
+  #extend(place: Place, user: boolean): void {
+    const { block, eip } = place;
+    const request = { user, roots: [place], isWhole: false, patience: this.#patience, replaces: null };
+    const owner = [...this.#live.of(block)].find((region) => belongs(block, eip, user, region));
+    if (owner?.entries.some((entry) => entry.block === block) === true) {
+      if (owner.installed !== null) this.#live.lead(place, owner);
+      return;
+    }
+    const host = owner ?? this.#knownHost(block, user);
+    if (host !== undefined) {
+      this.#renew(host, place);
+      return;
+    }
+    const found = this.#discover(request);
+    const other = this.#hostOf(found, user);
+    if (other === undefined) this.#compile(request, found);
+    else {
+      this.#hosts.set(block, other);
+      this.#renew(other, place);
     }
   }
 
-  #hostOf(linear: number, user: boolean): number {
+  #knownHost(block: Block, user: boolean): Region | undefined {
+    const host = this.#hosts.get(block);
+    return host === undefined || host.isDropped || host.user !== user ? undefined : host;
+  }
+
+  /** A block asks to be let in. */
+  #renew(host: Region, place: Place): void {
+    if (host.isRenewed || host.installed === null || --host.requestsLeft > 0) return;
+    const { user, roots } = host;
+    const patience = 2 * host.patience;
+    this.#compile({ user, roots: [...roots, place], isWhole: false, patience, replaces: host });
+  }
+
+  /** The region that has at least half of what was found. */
+  #hostOf({ graph, members }: Found, user: boolean): Region | undefined {
+    const sizes = new Map(graph.blocks.map(({ eip, instructions }) => [eip, instructions.length]));
+    const shares = new Map<Region, number>();
+    for (const [block, eip] of members) {
+      for (const region of this.#live.of(block)) {
+        if (!belongs(block, eip, user, region)) continue;
+        shares.set(region, (shares.get(region) ?? 0) + (sizes.get(eip) ?? 0));
+      }
+    }
+    const [most] = [...shares].sort((a, b) => b[1] - a[1]);
+    return most !== undefined && 2 * most[1] >= sizeOf(graph) ? most[0] : undefined;
+  }
+
+  #discover({ roots, user, isWhole, replaces }: Request): Found {
+    const { view, code } = this.options;
+    const members = new Map<Block, number>();
+    const isRoot = new Set(roots.map(({ eip }) => eip));
+    const decoded: DecodedCode = {
+      view,
+      warmBlock: (linear) => this.#warmBlock(linear, user, isRoot.has(linear), members),
+      formOf: (slot) => code.formOfSlot[slot],
+      leaves: (slot) => code.leavesOfSlot[slot],
+      isApart: (linear) => !isWhole && !isRoot.has(linear) && this.#isApart(linear, user, replaces),
+    };
+    const graph = discover([...isRoot], decoded);
+    const eips = new Set(graph.blocks.map(({ eip }) => eip));
+    for (const [block, eip] of members) if (!eips.has(eip)) members.delete(block);
+    return { graph, members };
+  }
+
+  #compile(request: Request, found = this.#discover(request)): void {
+    const { roots, user, isWhole, patience, replaces } = request;
+    const { members } = found;
+    const placeAt = new Map([...members].map(([block, eip]) => [eip, { block, eip }]));
+    // What begins inside a decoded block has no head that leads anywhere.
+    const isEntry = (place: number): boolean => placeAt.has(found.graph.blocks[place].eip);
+    const entries = isWhole ? [0] : found.graph.entries.filter(isEntry);
+    const graph = { ...found.graph, entries };
+    const places = entries.map((place) => placeAt.get(graph.blocks[place].eip)!);
+    if (!roots.every((root) => places.some(({ block, eip }) => block === root.block && eip === root.eip))) return;
+    if (replaces !== null) replaces.isRenewed = true;
+    const pages = this.#pages(graph, user);
+    const isRoot = new Set(roots.map(({ block }) => block));
+    const region: Region = {
+      user,
+      roots: places.filter(({ block }) => isRoot.has(block)),
+      entries: places,
+      members,
+      size: sizeOf(graph),
+      isWhole,
+      patience,
+      requestsLeft: patience,
+      replaces,
+      isRenewed: false,
+      installed: null,
+      isDropped: false,
+    };
+    this.#live.register(region);
+    for (const { block } of region.roots) this.#pending.add(block);
+    this.options.compiler.compile(createJob(graph, this.#memory, { user, pages }), (compiled) => {
+      for (const { block } of region.roots) this.#pending.delete(block);
+      if (replaces !== null) replaces.isRenewed = false;
+      if (region.isDropped) return;
+      const isCurrent = pages.every(({ page, entry }) => this.options.tlb.lookupRead(page * 4096, user) === entry);
+      if (isCurrent && compiled !== null) this.#live.install(region, compiled);
+      else this.#live.drop(region);
+    });
+  }
+
+  #isApart(linear: number, user: boolean, replaces: Region | null): boolean {
+    const host = this.#translate(linear, user);
+    const block = host === 0 ? undefined : this.options.blocks.flatBlock(host);
+    const region = block === undefined ? undefined : this.#live.ledToBy(block.firstRecord);
+    return region !== undefined && region !== replaces && region.user === user && region.size >= APART_SIZE;
+  }
+
+  #translate(linear: number, user: boolean): number {
     const entry = this.options.tlb.lookupRead(linear, user);
     return entry & TLB_FAST ? (linear + entry + TLB_BIAS) >>> 0 : 0;
   }
 
-  #warmBlock(linear: number, user: boolean, members: Set<Block>): number {
+  #warmBlock(linear: number, user: boolean, isRoot: boolean, members: Map<Block, number>): number {
     const { view, blocks, hotRuns } = this.options;
-    const host = this.#hostOf(linear, user);
+    const host = this.#translate(linear, user);
     const block = host === 0 ? undefined : blocks.flatBlock(host);
     if (block === undefined) return 0;
     // The second page must be the one that it was decoded from.
-    if (block.secondHost >= 0 && this.#hostOf(((linear & ~0xfff) >>> 0) + 4096, user) !== block.secondHost) return 0;
+    if (block.secondHost >= 0 && this.#translate(((linear & ~0xfff) >>> 0) + 4096, user) !== block.secondHost) return 0;
     const head = view.getUint16(block.firstRecord + RECORD.hot, true);
-    if (head === SPECIAL.PROFILE) {
+    if (head === SPECIAL.PROFILE && !isRoot) {
       const runs = hotRuns - view.getInt32(block.firstRecord + RECORD.immediate, true);
-      if (members.size > 0 && runs < Math.floor(hotRuns / WARM_PART)) return 0;
+      if (runs < Math.floor(hotRuns / WARM_PART)) return 0;
     }
-    members.add(block);
+    members.set(block, linear);
     return block.firstRecord;
   }
 
-  #isPending(root: Block): boolean {
-    return [...(this.#byBlock.get(root) ?? [])].some((region) => region.root === root && region.installed === null);
-  }
-
-  #install(region: Region, { module, bytes }: CompiledRegion): void {
-    const { view, memory, core } = this.options;
-    this.#makeRoom(bytes);
-    const slot = this.#free.pop()!;
-    const instance = new WebAssembly.Instance(module, { env: { memory }, core });
-    this.#table.set(slot, instance.exports.region);
-    this.#compiled++;
-    this.#liveBytes += bytes;
-    region.installed = { slot, bytes };
-    this.#regions.add(region);
-    const head = region.root.firstRecord;
-    view.setUint16(head + RECORD.hot, SPECIAL.REGION, true);
-    view.setUint16(head + RECORD.generic, slot, true);
-    view.setInt32(head + RECORD.immediate2, 0, true);
-    view.setInt32(head + RECORD.displacement, region.eip | 0, true);
-  }
-
-  /** Drops the oldest regions: what is still hot will be compiled again, from what is known by then. */
-  #makeRoom(bytes: number): void {
-    for (const region of this.#regions) {
-      if (this.#free.length > 0 && this.#liveBytes + bytes <= MAX_LIVE_BYTES) return;
-      this.#drop(region);
-    }
-  }
-
-  #pages(eip: number, graph: readonly BasicBlock[], user: boolean): CodePage[] {
-    const pages = new Set<number>();
-    for (const block of graph) {
-      pages.add(block.eip >>> 12);
-      pages.add(((block.behind - 1) >>> 0) >>> 12);
-    }
-    pages.delete(eip >>> 12);
+  /** The pages that an entry does not vouch for: all, unless there is one with all entries in it. */
+  #pages({ blocks, entries }: RegionGraph, user: boolean): CodePage[] {
+    const pages = new Set(blocks.flatMap(({ eip, behind }) => [eip >>> 12, ((behind - 1) >>> 0) >>> 12]));
+    const entered = new Set(entries.map((place) => blocks[place].eip >>> 12));
+    if (entered.size === 1) for (const page of entered) pages.delete(page);
     return [...pages].map((page) => ({ page, entry: this.options.tlb.lookupRead(page * 4096, user) }));
   }
+}
 
-  /** A block's records are about to go. */
-  blockDropped(block: Block): void {
-    const regions = this.#byBlock.get(block);
-    if (regions === undefined) return;
-    for (const region of [...regions]) this.#drop(region);
-  }
+/** The block at an address is one of a region that may get more of them. */
+function belongs(block: Block, eip: number, user: boolean, region: Region): boolean {
+  return !region.isWhole && region.user === user && region.members.get(block) === eip;
+}
 
-  #drop(region: Region): void {
-    const { view, blocks, hotRuns } = this.options;
-    region.isDropped = true;
-    for (const block of region.blocks) {
-      const set = this.#byBlock.get(block);
-      set?.delete(region);
-      if (set?.size === 0) this.#byBlock.delete(block);
-    }
-    if (region.installed === null) return;
-    const { slot, bytes } = region.installed;
-    this.#regions.delete(region);
-    this.#liveBytes -= bytes;
-    this.#table.set(slot, null);
-    this.#free.push(slot);
-    const head = region.root.firstRecord;
-    // The root may live on: another block of the region went.
-    if (blocks.blockOfRecord(head) === region.root) {
-      view.setUint16(head + RECORD.hot, SPECIAL.PROFILE, true);
-      view.setInt32(head + RECORD.immediate, hotRuns, true);
-      view.setUint16(head + RECORD.generic, 0, true);
-      view.setInt32(head + RECORD.immediate2, 0, true);
-    }
-  }
+function sizeOf({ blocks }: { readonly blocks: readonly BasicBlock[] }): number {
+  return blocks.reduce((sum, { instructions }) => sum + instructions.length, 0);
 }

@@ -12,7 +12,10 @@ const CR0_MASK = (CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.WP | CR0.AM |
 const CR0_PAGING = CR0.PE | CR0.WP | CR0.PG;
 /** CR0 and CR4 bits whose change reloads the page-directory pointers (SDM 3, 4.4.1). */
 const CR0_POINTERS = CR0.CD | CR0.NW | CR0.PG;
-const CR4_PAGING = CR4.PSE | CR4.PAE | CR4.PGE;
+/** CR4 bits that decide what a translation is. PGE does not: a coherent TLB has nothing that it could keep for too long. */
+const CR4_PAGING = CR4.PSE | CR4.PAE;
+/** CR4 bits whose change reloads the page-directory pointers. */
+const CR4_POINTERS = CR4_PAGING | CR4.PGE;
 
 const MSW = CR0.PE | CR0.MP | CR0.EM | CR0.TS;
 
@@ -71,10 +74,12 @@ function writeCr4(ctx: CpuContext, value: number): void {
   if ((value & ~cr4Mask(ctx.cpuid)) !== 0) throw new GuestFault(EXCEPTION.GP, 0);
   const changed = state.cr4 ^ value;
   const paePaging = (state.cr0 & CR0.PG) !== 0 && (value & CR4.PAE) !== 0;
-  const pointers = paePaging && (changed & CR4_PAGING) !== 0 ? walker.readPointers(state.cr3) : null;
+  const pointers = paePaging && (changed & CR4_POINTERS) !== 0 ? walker.readPointers(state.cr3) : null;
+  const before = directories(state);
   state.cr4 = value;
   if (pointers !== null) pointers.forEach((p, i) => state.set64('pdpte', p, i));
   if ((changed & CR4_PAGING) !== 0) tlb.flushAll();
+  else if (pointers !== null) tlb.directoriesChanged(before, directories(state));
 }
 
 /** MOV CRn, r32. */

@@ -8,7 +8,7 @@ import type { CpuContext, OperandSize } from './context.js';
 import { APIC_BASE, CR0 } from './control-bits.js';
 import { lmsw, readControl, readDebug, writeControl, writeDebug } from './control-registers.js';
 import type { CpuidConfig } from './cpuid.js';
-import { cpuid, cpuidSignature } from './cpuid.js';
+import { cpuidRoutine, cpuidSignature } from './cpuid.js';
 import type { CpuEvent, DeliveryOutcome } from './deliver.js';
 import { deliverEvent, softwareInterrupt } from './deliver.js';
 import { lar, lldt, lsl, ltr, verr, verw } from './descriptor-query.js';
@@ -171,7 +171,7 @@ function bindRoutines(ctx: CpuContext): Record<SystemRoutine, (...args: number[]
     hlt: () => {
       state.halted = 1;
     },
-    cpuid: () => cpuid(ctx),
+    cpuid: cpuidRoutine(ctx),
     rdpmc: () => rdpmc(),
     rdmsr: () => rdmsr(ctx),
     wrmsr: () => wrmsr(ctx),

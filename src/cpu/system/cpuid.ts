@@ -106,6 +106,9 @@ export const APIC_CPUID: CpuidConfig = {
   lastLeaf: FREQUENCY,
 };
 
+/** More leaves than these a guest asks for only to see what happens. */
+const MAX_ANSWERS = 64;
+
 const LAST_BASIC = 2;
 const LAST_EXTENDED = 0x8000_0008;
 /** Leaf 8000_0007 EDX: the TSC runs at one rate always. */
@@ -189,13 +192,23 @@ export function cpuidLeaf(config: CpuidConfig, requested: number, { isApicOn, ns
   }
 }
 
-export function cpuid(ctx: CpuContext): void {
-  const [eax, ebx, ecx, edx] = cpuidLeaf(ctx.cpuid, ctx.state.gpr(EAX), {
-    isApicOn: (ctx.state.get64('apicBase') & BigInt(APIC_BASE.enable)) !== 0n,
-    nsPerTick: ctx.clock.nsPerTick,
-  });
-  ctx.state.setGpr(EAX, eax);
-  ctx.state.setGpr(EBX, ebx);
-  ctx.state.setGpr(ECX, ecx);
-  ctx.state.setGpr(EDX, edx);
+/** The CPUID instruction, which programs run at their start by the dozen: what has been answered is kept. */
+export function cpuidRoutine(ctx: CpuContext): () => void {
+  const answers: readonly Map<number, CpuidLeaf>[] = [new Map(), new Map()];
+  const { state, clock } = ctx;
+  return () => {
+    const isApicOn = (state.get64('apicBase') & BigInt(APIC_BASE.enable)) !== 0n;
+    const known = answers[isApicOn ? 1 : 0];
+    const leaf = state.gpr(EAX);
+    let answer = known.get(leaf);
+    if (answer === undefined) {
+      answer = cpuidLeaf(ctx.cpuid, leaf, { isApicOn, nsPerTick: clock.nsPerTick });
+      if (known.size < MAX_ANSWERS) known.set(leaf, answer);
+    }
+    const [eax, ebx, ecx, edx] = answer;
+    state.setGpr(EAX, eax);
+    state.setGpr(EBX, ebx);
+    state.setGpr(ECX, ecx);
+    state.setGpr(EDX, edx);
+  };
 }
