@@ -82,6 +82,10 @@ export class ByteWriter {
   finish(): Uint8Array<ArrayBuffer> {
     return this.#bytes.slice(0, this.#length);
   }
+  /** What was written, until something is written again. */
+  view(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.subarray(0, this.#length);
+  }
 }
 
 /** Little-endian cursor; running past the end throws a DAMAGED error that names `source` and the offset. */

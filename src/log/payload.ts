@@ -11,7 +11,7 @@ export interface PayloadCodec<T> {
   /** MCAP's schema encoding: `jsonschema`, or the plain list of fields of a binary layout. */
   readonly schemaEncoding: 'jsonschema' | 'guestreel-layout';
   readonly schemaText: string;
-  /** `scratch` saves an allocation where much is encoded. */
+  /** `scratch` saves an allocation where much is encoded: the result may be a view of it. */
   encode(value: T, scratch?: ByteWriter): Uint8Array<ArrayBuffer>;
   /** Throws DAMAGED, naming `where`. Byte fields are views into `bytes`. */
   decode(bytes: Uint8Array, where: string): T;
@@ -112,7 +112,7 @@ export function layout<T extends object>(fields: Fields<T>): PayloadCodec<T> {
     encode(value, scratch) {
       const out = scratch?.clear() ?? new ByteWriter();
       for (const name of names) fields[name].write(out, value[name]);
-      return out.finish();
+      return scratch === undefined ? out.finish() : out.view();
     },
     decode(bytes, where) {
       const input = new ByteReader(bytes, where);

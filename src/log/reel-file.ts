@@ -1,4 +1,5 @@
 import { McapConstants, McapRecordBuilder, type McapTypes } from '@mcap/core';
+import { ByteWriter } from '../base/bytes.js';
 import type { Hashing } from '../base/hash.js';
 import type { Channels } from './channels.js';
 import type { BuiltChunk } from './chunk-builder.js';
@@ -43,6 +44,10 @@ export class ReelFile {
   #write(): void {
     const bytes = this.#records.buffer;
     this.#records.reset();
+    this.#writeBytes(bytes);
+  }
+
+  #writeBytes(bytes: Uint8Array): void {
     this.#crc = this.hashing.crc32(bytes, this.#crc);
     this.sink.write(bytes);
     this.#bytesWritten += bytes.length;
@@ -63,14 +68,10 @@ export class ReelFile {
     const chunkStartOffset = BigInt(this.#bytesWritten);
     const compression = frame === null ? '' : 'zstd';
     const records = frame ?? chunk.content;
-    const chunkLength = this.#records.writeChunk({
-      messageStartTime: chunk.startTime,
-      messageEndTime: chunk.endTime,
-      uncompressedSize: BigInt(chunk.content.length),
-      uncompressedCrc: this.hashing.crc32(chunk.content),
-      compression,
-      records,
-    });
+    const head = this.#chunkHead(chunk, compression, records.length);
+    this.#writeBytes(head);
+    this.#writeBytes(records);
+    const chunkLength = BigInt(head.length + records.length);
     const messageIndexOffsets = new Map<number, bigint>();
     let messageIndexLength = 0n;
     for (const index of chunk.indexes) {
@@ -91,6 +92,17 @@ export class ReelFile {
       compressedSize: BigInt(records.length),
       uncompressedSize: BigInt(chunk.content.length),
     });
+  }
+
+  /** A chunk's record up to its data; the library would copy them, the greatest part of the file, twice. */
+  #chunkHead({ content, startTime, endTime }: BuiltChunk, compression: string, dataBytes: number): Uint8Array {
+    const fields = new ByteWriter().u64(startTime).u64(endTime).u64(BigInt(content.length));
+    fields.u32(this.hashing.crc32(content)).text(compression).u64(BigInt(dataBytes));
+    const record = new ByteWriter().u8(McapConstants.Opcode.CHUNK);
+    return record
+      .u64(BigInt(fields.length + dataBytes))
+      .raw(fields.view())
+      .finish();
   }
 
   addAttachment(name: string, mediaType: string, data: Uint8Array): void {

@@ -6,6 +6,7 @@ import type { Tick } from '../core/clock.js';
 import type { BlockCompressor } from './block-codec.js';
 import { CHAIN_ATTACHMENT, CHAIN_MEDIA_TYPE, HashChain } from './chain.js';
 import { Channels } from './channels.js';
+import { isCompressible } from './compressibility.js';
 import { ChunkBuilder, MAX_PAYLOAD_BYTES, type BuiltChunk } from './chunk-builder.js';
 import { encodeEntry, ENTRY_KINDS, topicOfEntry, topicText, type LogEntry } from './entries.js';
 import { FORMAT_VERSION, type End, type ReelMeta } from './meta.js';
@@ -40,8 +41,9 @@ interface ChunkInFlight {
 }
 
 /**
- * Writes one recording. Appending only queues, in memory, and never throws because of the host; `flush` cuts chunks,
- * compresses and hands bytes to the sink. The file's order is the order of the calls, whatever is encoded when.
+ * Writes one recording. Appending fills chunks in memory, or queues behind a state that is not encoded yet, and never
+ * throws because of the host; `flush` ends the chunk at hand and hands bytes to the sink. The file's order is the order of
+ * the calls, whatever is encoded when.
  */
 export class ReelWriter {
   readonly #options: ReelWriterOptions;
@@ -133,7 +135,22 @@ export class ReelWriter {
     this.#advance(entry.tick);
     const sequence = this.#sequence++;
     if (this.#failure !== undefined) return;
-    this.#push({ topic: topicOfEntry(entry), tick: entry.tick, sequence, payload: encodeEntry(entry, this.#scratch) });
+    const payload = encodeEntry(entry, this.#scratch);
+    const message = { topic: topicOfEntry(entry), tick: entry.tick, sequence, payload };
+    if (this.#taken < this.#queue.length) {
+      this.#push({ ...message, payload: payload.slice() });
+      return;
+    }
+    this.#backlogBytes += payload.length;
+    this.#attempt(() => {
+      if (!this.#builder.fits(message.topic, payload.length)) this.#sealChunk();
+      this.#addMessage(message);
+    });
+  }
+
+  #addMessage({ topic, tick, sequence, payload }: PendingMessage): void {
+    this.#builder.add(topic, tick, sequence, payload);
+    this.#payloadBytes += payload.length;
   }
 
   /**
@@ -239,8 +256,7 @@ export class ReelWriter {
       }
       if (effort > maxEffort) return false;
       effort += message.effort ?? 0;
-      this.#builder.add(message.topic, message.tick, message.sequence, message.payload);
-      this.#payloadBytes += message.payload.length;
+      this.#addMessage(message);
       this.#taken++;
       if (this.#taken > KEPT_TAKEN) {
         this.#queue.splice(0, this.#taken);
@@ -255,6 +271,10 @@ export class ReelWriter {
     this.#payloadBytes = 0;
     const inFlight: ChunkInFlight = { chunk, frame: undefined };
     this.#inFlight.push(inFlight);
+    if (!isCompressible(chunk.content)) {
+      inFlight.frame = null;
+      return;
+    }
     this.#options.compressor.compress(chunk.content, this.#options.level ?? 3, (frame) => {
       inFlight.frame = frame !== null && frame.length < chunk.content.length ? frame : null;
       // Called later, from a worker: there is no flush on the stack that would write it.

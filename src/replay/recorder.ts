@@ -86,7 +86,7 @@ export class Recorder implements GateBackend {
     if (kind === 'frame') {
       // Each is a whole.
       this.#flushOutput();
-      this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes: bytes.slice() });
+      this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes });
       return;
     }
     const pending = this.#output;

@@ -118,7 +118,7 @@ describe('a recording', () => {
     const tape = new Tape();
     const writer = new ReelWriter({ sink: tape, hashing, compressor, meta: SAMPLE_META });
     let isFinished = false;
-    writer.appendState('snapshot', 1000, [{ name: 'disk', bytes: noise(3_000_000) }]);
+    writer.appendState('snapshot', 1000, [{ name: 'disk', bytes: noise(3_000_000).map((byte) => byte & 0x0f) }]);
     writer.append({ entry: 'mark', tick: 1001, type: 'mark', label: 'x', value: 0, by: 'guest' });
     writer.flush();
     writer.append({ entry: 'mark', tick: 1002, type: 'mark', label: 'y', value: 0, by: 'guest' });
@@ -137,6 +137,47 @@ describe('a recording', () => {
         .map((mark) => mark.label),
     ).toEqual(['x', 'y']);
     expect(open(tape.bytes).verify()).toBe(3);
+  });
+
+  it('stores what cannot be compressed as it is, without trying', () => {
+    const compressed: number[] = [];
+    const compressor = immediateCompressor({
+      ...codec,
+      compress: (block, level) => {
+        compressed.push(block.length);
+        return codec.compress(block, level);
+      },
+    });
+    const tape = new Tape();
+    const writer = new ReelWriter({ sink: tape, hashing, compressor, meta: SAMPLE_META });
+    writer.appendState('snapshot', 1000, [{ name: 'disk', bytes: noise(1_000_000) }]);
+    writer.flush();
+    expect(compressed.every((length) => length < 64 * 1024)).toBe(true);
+    const before = writer.bytesWritten;
+    const text = noise(1_000_000).map((byte) => byte & 0x0f);
+    writer.append({ entry: 'block', tick: 1001, image: 'hda', offset: 0, bytes: text });
+    writer.finish({ tick: 1002, reason: 'stop' });
+    expect(writer.bytesWritten - before).toBeLessThan(600_000);
+    const reader = open(tape.bytes);
+    expect(reader.verify()).toBe(2);
+    expect(Buffer.compare(reader.readBlock(reader.blocks('hda')[0]!), text)).toBe(0);
+  });
+
+  it('keeps what was appended when its bytes change afterwards', () => {
+    const tape = new Tape();
+    const writer = new ReelWriter({ sink: tape, hashing, compressor: immediateCompressor(codec), meta: SAMPLE_META });
+    writer.appendState('snapshot', 1000, []);
+    // Behind a state that waits, and then into the chunk at hand.
+    for (const tick of [1001, 1002, 1003]) {
+      const bytes = new Uint8Array(4096).fill(tick & 0xff);
+      writer.append({ entry: 'block', tick, image: 'hda', offset: tick * 4096, bytes });
+      bytes.fill(0);
+      if (tick === 1001) writer.flush();
+    }
+    writer.finish({ tick: 1004, reason: 'stop' });
+    const reader = open(tape.bytes);
+    const kept = reader.blocks('hda').map((block) => [...new Set(reader.readBlock(block))]);
+    expect(kept).toEqual([[1001 & 0xff], [1002 & 0xff], [1003 & 0xff]]);
   });
 
   it('survives a sink that fails, and says so once', () => {
