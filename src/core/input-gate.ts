@@ -77,9 +77,9 @@ export class InputGate {
   }
 
   /**
-   * Block `index` (BLOCK_BYTES bytes, not to be changed) of the base image with that SHA-256. Contents of images are no
-   * inputs: they never change. A recording contains those that its run has read, so that replay needs no image; there
-   * `produce` never runs.
+   * Block `index` (BLOCK_BYTES bytes, not to be changed, and there until the next one is asked for) of the base image
+   * with that SHA-256. Contents of images are no inputs: they never change. A recording contains those that its run has
+   * read, so that replay needs no image; there `produce` never runs.
    */
   block(image: string, index: number, produce: () => Uint8Array): Uint8Array {
     return this.#backend.block(image, index, produce);

@@ -7,7 +7,7 @@ import { MIB } from '../base/units.js';
 /** Bytes that can be read at random. */
 export interface ReadAt {
   readonly sizeBytes: number;
-  /** `count` bytes from `offset`, all inside; not to be changed. */
+  /** `count` bytes from `offset`, all inside; not to be changed, and there until the next call. */
   read(offset: number, count: number): Uint8Array;
 }
 
@@ -25,7 +25,9 @@ export class ImageFile implements ReadAt {
   readonly sizeBytes: number;
   readonly #descriptor: number;
   readonly #identity: string;
-  #window = new Uint8Array(0);
+  /** Memory of the window, from the first read on. */
+  #memory: Uint8Array | null = null;
+  #window: Uint8Array = new Uint8Array(0);
   #windowAt = 0;
   #readsToCheck = READS_PER_CHECK;
   #isClosed = false;
@@ -54,15 +56,22 @@ export class ImageFile implements ReadAt {
   }
 
   read(offset: number, count: number): Uint8Array {
-    if (count > WINDOW_BYTES) return this.#readFile(offset, count);
+    if (count > WINDOW_BYTES) return this.#readFile(offset, new Uint8Array(count));
     let at = offset - this.#windowAt;
     if (at < 0 || at + count > this.#window.length) {
-      this.#window = this.#readFile(offset, Math.min(WINDOW_BYTES, this.sizeBytes - offset));
-      this.#windowAt = offset;
+      this.#moveWindow(offset);
       at = 0;
       if (--this.#readsToCheck <= 0) this.check();
     }
     return this.#window.subarray(at, at + count);
+  }
+
+  #moveWindow(offset: number): void {
+    const memory = (this.#memory ??= new Uint8Array(WINDOW_BYTES));
+    // Should it fail, nobody knows what is in there.
+    this.#window = memory.subarray(0, 0);
+    this.#window = this.#readFile(offset, memory.subarray(0, Math.min(WINDOW_BYTES, this.sizeBytes - offset)));
+    this.#windowAt = offset;
   }
 
   /** Throws MISMATCH if the file is not what it was when it was opened. */
@@ -75,8 +84,9 @@ export class ImageFile implements ReadAt {
     });
   }
 
-  #readFile(offset: number, count: number): Uint8Array<ArrayBuffer> {
-    const bytes = new Uint8Array(count);
+  /** Fills `bytes`. */
+  #readFile<T extends Uint8Array>(offset: number, bytes: T): T {
+    const count = bytes.length;
     let filled = 0;
     try {
       while (filled < count) {
@@ -98,8 +108,9 @@ export class ImageFile implements ReadAt {
     const known = hashes.get(key);
     if (known !== undefined) return known;
     const hash = createHash('sha256');
-    for (let at = 0; at < this.sizeBytes; at += HASH_STRIDE_BYTES) {
-      hash.update(this.#readFile(at, Math.min(HASH_STRIDE_BYTES, this.sizeBytes - at)));
+    const stride = new Uint8Array(Math.min(HASH_STRIDE_BYTES, this.sizeBytes));
+    for (let at = 0; at < this.sizeBytes; at += stride.length) {
+      hash.update(this.#readFile(at, stride.subarray(0, this.sizeBytes - at)));
     }
     this.check();
     const text = hash.digest('hex');

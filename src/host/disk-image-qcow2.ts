@@ -120,11 +120,11 @@ export class Qcow2Image implements ReadAt {
     }
   }
 
-  /** Bytes of the file; throws DAMAGED where it has none. */
+  /** A copy of bytes of the file; throws DAMAGED where it has none. */
   #bytes(offset: number, count: number): Uint8Array {
     if (offset + count > this.file.sizeBytes)
       throw this.#damaged(`${count} bytes at ${offset}, behind the end of the file,`);
-    return this.file.read(offset, count);
+    return this.file.read(offset, count).slice();
   }
 
   get #clusterBytes(): number {

@@ -93,6 +93,15 @@ describe('a qcow2 image', () => {
     expect(Buffer.compare(contents(path), expected)).toBe(0);
   });
 
+  it('finds its clusters when it has read far away meanwhile', () => {
+    const clusters = Array.from({ length: 12 }, (_, i) => ({ data: fill(65_536, i + 1) }));
+    const sizeBytes = clusters.length * 65_536;
+    const path = put('large.qcow2', writeQcow2({ version: 3, clusterBits: 16, sizeBytes, clusters }));
+    const image = openDiskImage(path);
+    for (const cluster of [0, 11, 5, 0, 7, 11]) expect(image.read(cluster * 65_536 + 9, 1)[0]).toBe(cluster + 1);
+    image.close();
+  });
+
   it('shows what it is based on where it has nothing itself', () => {
     put('base.raw', fill(1100, 0xbb));
     const path = put(

@@ -1,7 +1,7 @@
 /** An image that media begin as. Never written. */
 export interface BaseImage {
   readonly sizeBytes: number;
-  /** `count` bytes from `offset`, all inside; not to be changed. Throws CodedError when the host fails. */
+  /** `count` bytes from `offset`, all inside; not to be changed, and there until the next call. Throws CodedError when the host fails. */
   read(offset: number, count: number): Uint8Array;
 }
 

@@ -95,15 +95,23 @@ export class Disk implements Device<DiskState>, BlockDevice {
   read(lba: number, count: number): Uint8Array {
     assert(lba >= 0 && lba + count <= this.sectorCount, `${this.id}: a read outside the medium`);
     const out = new Uint8Array(count * SECTOR_BYTES);
-    const start = lba * SECTOR_BYTES;
     for (let at = 0; at < out.length;) {
-      const within = (start + at) % BLOCK_BYTES;
-      const run = Math.min(BLOCK_BYTES - within, out.length - at);
-      const block = this.#block((start + at - within) / BLOCK_BYTES);
-      if (block !== this.#zeros) out.set(run === BLOCK_BYTES ? block : block.subarray(within, within + run), at);
-      at += run;
+      const piece = this.piece(lba * SECTOR_BYTES + at, out.length - at);
+      out.set(piece, at);
+      at += piece.length;
     }
     return out;
+  }
+
+  /**
+   * What is at byte `start`, up to the end of its block and at most `most` bytes: not to be changed, and there until
+   * something is read or written again.
+   */
+  piece(start: number, most: number): Uint8Array {
+    assert(start >= 0 && start < this.sectorCount * SECTOR_BYTES, `${this.id}: a read outside the medium`);
+    const within = start % BLOCK_BYTES;
+    const block = this.#block((start - within) / BLOCK_BYTES);
+    return block.subarray(within, Math.min(within + most, BLOCK_BYTES));
   }
 
   write(lba: number, bytes: Uint8Array): void {

@@ -42,8 +42,8 @@ const TRANSFERS: Readonly<Record<number, { readonly access: Access; readonly mod
 
 const IDENTIFY_DEVICE = 0xec;
 const SMART = 0xb0;
-/** Sectors that DMA takes from, or gives to, the medium at once. */
-const DMA_SECTORS = 256;
+/** Sectors that are gathered where regions of memory hold parts of some. */
+const GATHERED_SECTORS = 256;
 /** IDENTIFY's capacity in cylinders ends there; larger disks are addressed by LBA. */
 const MAX_CYLINDERS = 16_383;
 
@@ -282,35 +282,22 @@ export class AtaDisk extends IdeDrive {
   }
 
   protected dma(): void {
-    const { state, busMaster } = this;
-    const bytes = state.sectorsLeft * SECTOR_BYTES;
-    const moved = this.isDataOut ? this.#dmaWrite(bytes) : busMaster.toMemory(bytes, this.#reader(bytes));
+    const bytes = this.state.sectorsLeft * SECTOR_BYTES;
+    const moved = this.isDataOut ? this.#dmaWrite(bytes) : this.#dmaRead(bytes);
     if (moved < bytes) return this.starve();
     this.finish();
   }
 
-  /** Reads the medium in pieces of DMA_SECTORS; asked for in order. */
-  #reader(bytes: number): (offset: number, count: number) => Uint8Array {
-    const { lba } = this.state;
-    let window = new Uint8Array(0);
-    let windowAt = 0;
-    return (offset, count) => {
-      if (offset >= windowAt && offset + count <= windowAt + window.length) {
-        return window.subarray(offset - windowAt, offset - windowAt + count);
-      }
-      const first = Math.floor(offset / SECTOR_BYTES);
-      const end = Math.ceil((offset + count) / SECTOR_BYTES);
-      const total = bytes / SECTOR_BYTES;
-      window = new Uint8Array(this.disk.read(lba + first, Math.min(total, Math.max(end, first + DMA_SECTORS)) - first));
-      windowAt = first * SECTOR_BYTES;
-      return window.subarray(offset - windowAt, offset - windowAt + count);
-    };
+  #dmaRead(bytes: number): number {
+    const { state, disk, busMaster } = this;
+    const start = state.lba * SECTOR_BYTES;
+    return busMaster.toMemory(bytes, (offset, most) => disk.piece(start + offset, most));
   }
 
   /** Gathers whole sectors of what memory gives. */
   #dmaWrite(bytes: number): number {
     const { state, disk, busMaster } = this;
-    const most = DMA_SECTORS * SECTOR_BYTES;
+    const most = GATHERED_SECTORS * SECTOR_BYTES;
     const gathered = new Uint8Array(Math.min(most, bytes));
     let filled = 0;
     let lba = state.lba;
@@ -321,6 +308,11 @@ export class AtaDisk extends IdeDrive {
       filled = 0;
     };
     const moved = busMaster.fromMemory(bytes, (_offset, piece) => {
+      if (filled === 0 && piece.length % SECTOR_BYTES === 0) {
+        disk.write(lba, piece);
+        lba += piece.length / SECTOR_BYTES;
+        return;
+      }
       for (let at = 0; at < piece.length;) {
         const run = Math.min(piece.length - at, gathered.length - filled);
         gathered.set(piece.subarray(at, at + run), filled);

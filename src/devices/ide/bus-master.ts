@@ -117,12 +117,16 @@ export class BusMaster {
   }
 
   /**
-   * Moves `bytes` from the drive to memory, in the order of `source(offset, count)`. Returns how many the table had
-   * room for.
+   * Moves `bytes` from the drive to memory. `source(offset, most)` gives what comes next, at least a byte and at most
+   * `most`, and is asked in order. Returns how many the table had room for.
    */
-  toMemory(bytes: number, source: (offset: number, count: number) => Uint8Array): number {
+  toMemory(bytes: number, source: (offset: number, most: number) => Uint8Array): number {
     return this.#transfer(bytes, (address, offset, count) => {
-      this.options.memory.write(address, source(offset, count));
+      for (let at = 0; at < count;) {
+        const piece = source(offset + at, count - at);
+        this.options.memory.write(address + at, piece);
+        at += piece.length;
+      }
     });
   }
 

@@ -229,6 +229,36 @@ describe('the bus master', () => {
     expect(same(hda.read(50, 2), ram.subarray(0x4000, 0x4400))).toBe(true);
   });
 
+  it.each([
+    ['whole sectors', [512, 4096, 1024]],
+    ['whole sectors and parts of some', [1024, 700, 324, 512, 1000, 24, 2048]],
+    ['parts that end with a whole sector', [2, 510, 512, 100, 412, 4096]],
+  ])('writes and reads regions of %s', (_what, sizes) => {
+    const { bench, ram, hda } = ideBench();
+    const bytes = sizes.reduce((sum, size) => sum + size, 0);
+    // Apart from each other, so that what is misplaced shows.
+    const places = sizes.map((size, i) => [0x4000 + i * 0x1800, size] as const);
+    const data = Uint8Array.from({ length: bytes }, (_, i) => i * 7 + (i >> 8));
+    let at = 0;
+    for (const [address, size] of places) ram.set(data.subarray(at, (at += size)), address);
+    regions(ram, places);
+    select48(bench, 53, bytes / 512);
+    bench.write(COMMAND, 0x35);
+    startDma(bench, false);
+    bench.advance(1_000_000);
+    expect(same(hda.read(53, bytes / 512), data)).toBe(true);
+    bench.write(BUS_MASTER, 0);
+    for (const [address, size] of places) ram.fill(0, address, address + size);
+    select48(bench, 53, bytes / 512);
+    bench.write(COMMAND, 0x25);
+    startDma(bench, true);
+    bench.advance(1_000_000);
+    at = 0;
+    for (const [address, size] of places) {
+      expect(same(ram.subarray(address, address + size), data.subarray(at, (at += size)))).toBe(true);
+    }
+  });
+
   it('ends without an interrupt where the table is too short', () => {
     const { bench, ram } = ideBench();
     regions(ram, [[0x2000, 512]]);
