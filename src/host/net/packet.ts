@@ -22,17 +22,31 @@ export function ipv4Text(address: Ipv4): string {
 
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
-function sumWords(bytes: Uint8Array, start = 0): number {
-  let sum = start;
-  for (let at = 0; at + 1 < bytes.length; at += 2) sum += (bytes[at]! << 8) | bytes[at + 1]!;
-  if (bytes.length % 2 === 1) sum += bytes[bytes.length - 1]! << 8;
-  return sum;
+/** Of big-endian words; an odd last byte is the upper half of one. */
+function sumWords(bytes: Uint8Array): number {
+  const even = bytes.length & ~1;
+  const last = bytes.length > even ? bytes[even]! << 8 : 0;
+  let sum = 0;
+  if (bytes.byteOffset % 2 !== 0) {
+    for (let at = 0; at < even; at += 2) sum += (bytes[at]! << 8) | bytes[at + 1]!;
+    return sum + last;
+  }
+  // The sum is the same in either order of bytes, with its own bytes in that order (RFC 1071, section 2).
+  const words = new Uint16Array(bytes.buffer, bytes.byteOffset, even / 2);
+  for (let at = 0; at < words.length; at++) sum += words[at]!;
+  const folded = fold(sum);
+  return (IS_LITTLE_ENDIAN ? ((folded & 0xff) << 8) | (folded >> 8) : folded) + last;
+}
+const IS_LITTLE_ENDIAN = new Uint8Array(Uint16Array.of(1).buffer)[0] === 1;
+
+function fold(sum: number): number {
+  let folded = sum;
+  while (folded > 0xffff) folded = (folded & 0xffff) + Math.floor(folded / 0x10000);
+  return folded;
 }
 /** Internet checksum (RFC 1071). */
 export function checksum(bytes: Uint8Array, start = 0): number {
-  let sum = sumWords(bytes, start);
-  while (sum > 0xffff) sum = (sum & 0xffff) + Math.floor(sum / 0x10000);
-  return ~sum & 0xffff;
+  return ~fold(sumWords(bytes) + start) & 0xffff;
 }
 
 export interface EthernetFrame {
@@ -52,11 +66,15 @@ export function parseEthernet(frame: Uint8Array): EthernetFrame | null {
 }
 export function buildEthernet({ to, from, type, payload }: EthernetFrame): Uint8Array {
   const frame = new Uint8Array(ETHERNET_BYTES + payload.length);
-  frame.set(to);
-  frame.set(from, 6);
-  frame.set([type >> 8, type & 0xff], 12);
+  putEthernet(frame, to, from, type);
   frame.set(payload, ETHERNET_BYTES);
   return frame;
+}
+function putEthernet(frame: Uint8Array, to: Uint8Array, from: Uint8Array, type: number): void {
+  frame.set(to);
+  frame.set(from, 6);
+  frame[12] = type >> 8;
+  frame[13] = type;
 }
 
 export interface Arp {
@@ -133,14 +151,19 @@ export interface Ipv4Header {
   readonly protocol: number;
   readonly identification: number;
 }
-/** One packet, or as many fragments as it takes. */
-export function buildIpv4({ from, to, protocol, identification }: Ipv4Header, payload: Uint8Array): Uint8Array[] {
+/** One packet, or as many fragments as it takes, each behind `headroom` bytes that are left free. */
+export function buildIpv4(
+  { from, to, protocol, identification }: Ipv4Header,
+  payload: Uint8Array,
+  headroom = 0,
+): Uint8Array[] {
   const room = (MTU - IPV4_BYTES) & ~7;
   const packets: Uint8Array[] = [];
   const isWhole = payload.length <= MTU - IPV4_BYTES;
   for (let offset = 0; offset < payload.length || offset === 0; offset += room) {
     const part = isWhole ? payload : payload.subarray(offset, offset + room);
-    const bytes = new Uint8Array(IPV4_BYTES + part.length);
+    const whole = new Uint8Array(headroom + IPV4_BYTES + part.length);
+    const bytes = whole.subarray(headroom);
     const data = view(bytes);
     data.setUint16(0, 0x4500);
     data.setUint16(2, bytes.length);
@@ -152,10 +175,21 @@ export function buildIpv4({ from, to, protocol, identification }: Ipv4Header, pa
     data.setUint32(16, to);
     data.setUint16(10, checksum(bytes.subarray(0, IPV4_BYTES)));
     bytes.set(part, IPV4_BYTES);
-    packets.push(bytes);
+    packets.push(whole);
     if (isWhole) break;
   }
   return packets;
+}
+
+/** The frames that carry a packet. */
+export function buildIpv4Frames(
+  { to, from }: Pick<EthernetFrame, 'to' | 'from'>,
+  header: Ipv4Header,
+  payload: Uint8Array,
+): Uint8Array[] {
+  const frames = buildIpv4(header, payload, ETHERNET_BYTES);
+  for (const frame of frames) putEthernet(frame, to, from, ETHERTYPE.IPV4);
+  return frames;
 }
 
 /** Sum over the pseudo-header that UDP and TCP checksums begin with. */

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net';
 import { MTU, TCP_FLAG, type TcpSegment } from './packet.js';
+import { SendBuffer } from './send-buffer.js';
 
 /** What one side of a connection in the guest's network looks like to this end of it. */
 export interface TcpEndpoint {
@@ -38,7 +39,7 @@ export class TcpConnection {
   #scales = false;
   #guestMss = 536;
   /** Bytes from #unacknowledged on. */
-  #buffer: Uint8Array = NOTHING;
+  readonly #buffer = new SendBuffer();
   #socketEnded = false;
   #finSent = false;
   #guestEnded = false;
@@ -133,7 +134,7 @@ export class TcpConnection {
     const highest = (this.#unacknowledged + this.#buffer.length + (this.#finSent ? 1 : 0)) >>> 0;
     if (before(this.#unacknowledged, acknowledgement) && !before(highest, acknowledgement)) {
       const count = (acknowledgement - this.#unacknowledged) >>> 0;
-      this.#buffer = this.#buffer.subarray(Math.min(count, this.#buffer.length));
+      this.#buffer.drop(count);
       this.#unacknowledged = acknowledgement;
       if (before(this.#sendNext, acknowledgement)) this.#sendNext = acknowledgement;
       this.#duplicates = this.#retransmits = 0;
@@ -182,10 +183,7 @@ export class TcpConnection {
 
   // ---- to the guest
   #fromSocket(bytes: Uint8Array): void {
-    const grown = new Uint8Array(this.#buffer.length + bytes.length);
-    grown.set(this.#buffer);
-    grown.set(bytes, this.#buffer.length);
-    this.#buffer = grown;
+    this.#buffer.append(bytes);
     if (this.#buffer.length >= SEND_BUFFER) this.socket.pause();
     this.#pump();
   }
@@ -204,7 +202,7 @@ export class TcpConnection {
       if (left <= 0 || room <= 0) break;
       const count = Math.min(left, room, this.#guestMss);
       const isLast = count === left;
-      this.#emit(TCP_FLAG.ACK | (isLast ? TCP_FLAG.PSH : 0), this.#buffer.subarray(at, at + count));
+      this.#emit(TCP_FLAG.ACK | (isLast ? TCP_FLAG.PSH : 0), this.#buffer.read(at, count));
       this.#sendNext = (this.#sendNext + count) >>> 0;
     }
     if (this.#socketEnded && !this.#finSent && this.#inFlight >= this.#buffer.length) {
@@ -240,7 +238,7 @@ export class TcpConnection {
       this.#sendNext = this.#unacknowledged;
       if (this.#finSent && this.#buffer.length === 0) this.#finSent = false;
       if (this.#guestWindow === 0 && this.#buffer.length > 0) {
-        this.#emit(TCP_FLAG.ACK, this.#buffer.subarray(0, 1));
+        this.#emit(TCP_FLAG.ACK, this.#buffer.read(0, 1));
         this.#sendNext = (this.#sendNext + 1) >>> 0;
       } else {
         this.#finSent = false;
@@ -279,7 +277,7 @@ export class TcpConnection {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#stopTimer();
-    this.#buffer = NOTHING;
+    this.#buffer.clear();
     if (isBroken) this.socket.destroy();
     else this.socket.end();
     this.endpoint.closed();

@@ -6,7 +6,7 @@ import {
   buildArp,
   buildEthernet,
   buildIcmp,
-  buildIpv4,
+  buildIpv4Frames,
   buildTcp,
   buildUdp,
   ETHERTYPE,
@@ -207,8 +207,6 @@ export class UserNetwork implements NetworkBackend {
   #sendIpv4(from: Ipv4, to: Ipv4, protocol: number, payload: Uint8Array, mac = this.#guestMac): void {
     this.#identification = (this.#identification + 1) & 0xffff;
     const header = { from, to, protocol, identification: this.#identification };
-    for (const packet of buildIpv4(header, payload)) {
-      this.onFrame(buildEthernet({ to: mac, from: HOST_MAC, type: ETHERTYPE.IPV4, payload: packet }));
-    }
+    for (const frame of buildIpv4Frames({ to: mac, from: HOST_MAC }, header, payload)) this.onFrame(frame);
   }
 }
