@@ -1,21 +1,15 @@
-import { ESP, SS, STATE, gprSlot } from '../../isa/cpu-state.js';
-import type { Label } from '../../isa/ir/body.js';
+import { ESP, SS, gprSlot } from '../../isa/cpu-state.js';
+import type { Label, Stmt } from '../../isa/ir/body.js';
 import type { Expr, I32, I64, Local, V128 } from '../../isa/ir/expr.js';
-import { call, i32 } from '../../isa/ir/expr.js';
+import { i32 } from '../../isa/ir/expr.js';
 import type { Operand, Width } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
 import type { AccessBytes } from '../memory/access.js';
-import {
-  ACCESS,
-  faulted,
-  probeLinearWrite,
-  readLinear,
-  tlbAddress,
-  withinPage,
-  writeLinear,
-} from '../memory/access.js';
+import { ACCESS, tlbAddress, withinPage } from '../memory/access.js';
 import { TLB_BIAS, TLB_FAST } from '../memory/layout.js';
+import { forEachCallee } from '../wasm/module.js';
 import { GenericContext } from './generic-context.js';
+import { NotCompilable } from './not-compilable.js';
 import type { FormOperand } from './operand.js';
 import { RECORD_BYTES } from './record.js';
 
@@ -36,16 +30,19 @@ export interface LoopFrame {
   readonly dispatch: Label;
   /** Look up `eip`. */
   readonly lookup: Label;
-  /** Deliver the pending fault of the instruction at `rec`. */
-  readonly fault: Label;
+  /** Call the generic handler of `rec` instead. */
+  readonly generic: Label;
 }
 
 /**
  * Semantics inside the main loop, for 32-bit code with flat CS DS ES SS and a 32-bit stack: no segment checks, TLB
- * lookups inline, branches without leaving the loop.
+ * lookups inline, branches without leaving the loop. Whatever is rare, a TLB miss, a device or a fault, is left to the
+ * generic handler before anything has changed, so that the loop has no calls, which would keep its variables in memory.
  */
 export class HotContext extends GenericContext {
   #frame!: LoopFrame;
+  /** The machine's state has changed: the instruction can no longer be begun anew. */
+  #changed = false;
 
   enter(frame: LoopFrame): void {
     this.#frame = frame;
@@ -56,6 +53,7 @@ export class HotContext extends GenericContext {
 
   emitHot(form: Form, condition: number | null): void {
     this.#condition = condition;
+    this.#changed = false;
     this.emitForm(form);
   }
   protected override knownCondition(): number | null {
@@ -65,57 +63,83 @@ export class HotContext extends GenericContext {
   /** Forms that mean the same here as in the generic context, only faster. */
   static supports(form: Form): boolean {
     const { options } = form.encoding.instruction;
-    return (
+    const isUsual =
       options.string === undefined &&
       options.unit === undefined &&
       !options.privileged &&
       !options.protectedOnly &&
-      !(form.operandSize === 16 && options.branch)
-    );
+      !(form.operandSize === 16 && options.branch);
+    return isUsual && HotContext.#tries(form);
+  }
+
+  static #tries(form: Form): boolean {
+    const c = new HotContext(['i32']);
+    const variable = (): Local<'i32'> => c.var('i32');
+    const label: Label = { kind: 'block' };
+    c.enter({
+      ...{ rec: variable(), budget: variable(), blockEip: variable(), eip: variable() },
+      ...{ tlbRead: variable(), tlbWrite: variable(), linkFrom: variable() },
+      ...{ block: label, dispatch: label, lookup: label, generic: label },
+    });
+    try {
+      c.emitHot(form, 0);
+    } catch (e) {
+      if (e instanceof NotCompilable) return false;
+      throw e;
+    }
+    let calls = 0;
+    forEachCallee(c, () => calls++);
+    return calls === 0;
+  }
+
+  override add(stmt: Stmt): void {
+    if (stmt.kind === 'store') this.#changed = true;
+    super.add(stmt);
   }
 
   protected override next(): void {
     this.set(this.#frame.rec, i32.add(this.#frame.rec, RECORD_BYTES));
     this.br(this.#frame.dispatch);
   }
-  protected override fault(): void {
-    this.br(this.#frame.fault);
-  }
   protected override resync(): void {
-    throw new Error(`${this.form.encoding.instruction.mnemonic} cannot be a hot form`);
+    throw new NotCompilable();
+  }
+  protected override checkFault(): void {
+    throw new NotCompilable();
+  }
+  override system(): void {
+    throw new NotCompilable();
+  }
+  override raise(): void {
+    this.#require(i32.const(0));
+  }
+  override raiseIf(cond: I32): void {
+    this.#require(i32.eqz(cond));
   }
 
-  /** Host code reached by a slow path sees and may change the budget. */
-  #outside(access: () => void): void {
-    this.store(STATE.budget, this.#frame.budget);
-    access();
-    this.set(this.#frame.budget, i32.load(STATE.budget));
-    this.checkFault();
+  /** Goes on only if `ok`. */
+  #require(ok: I32): void {
+    if (this.#changed) throw new NotCompilable();
+    this.brIf(this.#frame.generic, i32.eqz(ok));
+  }
+
+  /** Host address less TLB_BIAS. */
+  #translate(table: I32, linear: I32, bytes: number): I32 {
+    const entry = this.let(i32.load(tlbAddress(table, linear)));
+    this.#require(i32.and(i32.and(entry, TLB_FAST), withinPage(linear, bytes)));
+    return this.let(i32.add(linear, entry));
   }
 
   protected override readMemory(_segment: I32, offset: I32, bytes: AccessBytes): Expr {
-    const access = ACCESS[bytes];
-    const linear = this.let(offset);
-    const entry = this.let(i32.load(tlbAddress(this.#frame.tlbRead, linear)));
-    const value = this.var(access.type as 'i32');
-    this.if(
-      i32.and(i32.and(entry, TLB_FAST), withinPage(linear, bytes)),
-      () => this.set(value, access.load(i32.add(linear, entry), TLB_BIAS) as I32),
-      () => this.#outside(() => this.set(value, call(readLinear[bytes] as (typeof readLinear)[4], linear))),
-    );
-    return value;
+    const host = this.#translate(this.#frame.tlbRead, this.let(offset), bytes);
+    return this.let(ACCESS[bytes].load(host, TLB_BIAS) as Expr);
   }
 
   protected override writeMemory(_segment: I32, offset: I32, bytes: AccessBytes, value: Expr): void {
-    const access = ACCESS[bytes];
     const linear = this.let(offset);
     const pinned = this.let(value);
-    const entry = this.let(i32.load(tlbAddress(this.#frame.tlbWrite, linear)));
-    this.if(
-      i32.and(i32.and(entry, TLB_FAST), withinPage(linear, bytes)),
-      () => access.store(this, i32.add(linear, entry), pinned as I32 & I64 & V128, TLB_BIAS),
-      () => this.#outside(() => this.do(writeLinear[bytes], linear, pinned)),
-    );
+    const host = this.#translate(this.#frame.tlbWrite, linear, bytes);
+    ACCESS[bytes].store(this, host, pinned as I32 & I64 & V128, TLB_BIAS);
   }
 
   override update(op: Operand, f: (old: I32) => I32): void {
@@ -124,28 +148,10 @@ export class HotContext extends GenericContext {
       super.update(op, f);
       return;
     }
-    const bytes = (o.width / 8) as 1 | 2 | 4;
-    const access = ACCESS[bytes];
-    const linear = this.effectiveAddress(o);
-    const entry = this.let(i32.load(tlbAddress(this.#frame.tlbWrite, linear)));
-    const fast = this.let(i32.and(i32.and(entry, TLB_FAST), withinPage(linear, bytes)));
-    const old = this.var('i32');
-    const host = this.let(i32.add(linear, entry));
-    this.if(
-      fast,
-      () => this.set(old, access.load(host, TLB_BIAS) as I32),
-      () =>
-        this.#outside(() => {
-          this.do(probeLinearWrite, linear, bytes);
-          this.if(i32.eqz(faulted()), () => this.set(old, call(readLinear[bytes], linear)));
-        }),
-    );
-    const value = this.let(f(old));
-    this.if(
-      fast,
-      () => access.store(this, host, value as I32 & I64 & V128, TLB_BIAS),
-      () => this.#outside(() => this.do(writeLinear[bytes], linear, value)),
-    );
+    const access = ACCESS[(o.width / 8) as 1 | 2 | 4];
+    const host = this.#translate(this.#frame.tlbWrite, this.effectiveAddress(o), o.width / 8);
+    const value = this.let(f(this.let(access.load(host, TLB_BIAS) as I32)));
+    access.store(this, host, value as I32 & I64 & V128, TLB_BIAS);
   }
 
   override effectiveAddress(op: Operand): I32 {

@@ -86,12 +86,15 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
     jumpKey: variable(),
     skipRegion: variable(),
   };
-  const instructionEip = (): I32 => i32.add(v.blockEip, i32.load16_u(v.rec, RECORD.offset));
+  const instructionEip = (): I32 => instructionEipOf(v);
 
+  const all = Object.values(v) as Local<'i32'>[];
   c.loop((resync) => {
+    c.forget(all);
     loadState(c, v);
     c.block((fault) => {
       c.loop((lookup) => {
+        c.forget(all);
         // Looking up may set accessed bits: not before the instruction is due.
         c.if(i32.eqz(v.budget), () => {
           c.store(STATE.eip, v.eip);
@@ -107,69 +110,21 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
           );
         });
         c.loop((block) => {
+          c.forget(all);
           // Nearly every block starts with this record: a dispatch of its own would be a tenth of them all.
           c.if(i32.eq(i32.load16_u(v.rec, RECORD.hot), SPECIAL.PROFILE), () => countExecution(c, v));
-          c.loop((dispatch) => {
-            c.block((outOfBudget) => {
-              c.brIf(outOfBudget, i32.eqz(v.budget));
-              c.set(v.budget, i32.sub(v.budget, 1));
-              c.enter({ ...v, block, dispatch, lookup, fault });
-              const generic = (): void => {
-                const at = c.let(instructionEip());
-                c.store(STATE.instructionEip, at);
-                c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
-                c.store(STATE.budget, v.budget);
-                const status = c.let(call(callTable, v.rec, i32.load16_u(v.rec, RECORD.generic)));
-                c.brIf(resync, i32.eq(status, STATUS.RESYNC));
-                c.set(v.budget, i32.load(STATE.budget));
-                c.brIf(fault, i32.eq(status, STATUS.FAULT));
-                c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
-                c.br(dispatch);
-              };
-              const end = (): void => {
-                c.set(v.budget, i32.add(v.budget, 1));
-                c.set(v.eip, instructionEip());
-                c.set(v.linkFrom, i32.const(0));
-                c.br(lookup);
-              };
-              const refetch = (): void => {
-                // Or the jump cache would find the dropped block again.
-                c.store(c.let(jumpCacheSlot(instructionEip())), NO_JUMP, 4);
-                end();
-              };
-              const straddle = (): void => {
-                c.set(v.budget, i32.add(v.budget, 1));
-                checkStraddle(c, v, resync);
-                c.br(dispatch);
-              };
-              const profile = (): void => {
-                c.set(v.budget, i32.add(v.budget, 1));
-                countExecution(c, v);
-                c.br(dispatch);
-              };
-              const region = (): void => {
-                c.set(v.budget, i32.add(v.budget, 1));
-                enterRegion(c, v, lookup, resync);
-                c.br(dispatch);
-              };
-              const cases = [
-                generic,
-                end,
-                refetch,
-                straddle,
-                profile,
-                region,
-                ...hotCases.map((h) => () => c.emitHot(h.form, h.condition)),
-              ];
-              c.switch(
-                i32.load16_u(v.rec, RECORD.hot),
-                cases.map((emit) => () => c.scoped(emit)),
-              );
+          c.block((outOfBudget) => {
+            c.loop((again) => {
+              c.forget(all);
+              c.block((outside) => {
+                dispatchLoop(c, v, { hotCases, block, lookup, outside, outOfBudget });
+              });
+              outsideLoop(c, v, { again, lookup, resync, fault });
             });
-            c.store(STATE.eip, instructionEip());
-            c.store(STATE.budget, 0);
-            c.return();
           });
+          c.store(STATE.eip, instructionEip());
+          c.store(STATE.budget, 0);
+          c.return();
         });
       });
     });
@@ -180,6 +135,85 @@ function buildLoop(c: HotContext, hotCases: readonly HotCase[]): void {
     c.do(deliverFault);
     c.br(resync);
   });
+}
+
+const instructionEipOf = (v: LoopVariables): I32 => i32.add(v.blockEip, i32.load16_u(v.rec, RECORD.offset));
+
+interface DispatchExits {
+  readonly hotCases: readonly HotCase[];
+  readonly block: Label;
+  readonly lookup: Label;
+  /** What `rec` says is done by a call, and has its tick. */
+  readonly outside: Label;
+  readonly outOfBudget: Label;
+}
+
+/** Record after record, as long as nothing has to be called. */
+function dispatchLoop(c: HotContext, v: LoopVariables, exits: DispatchExits): void {
+  const { hotCases, block, lookup, outside, outOfBudget } = exits;
+  c.loop((dispatch) => {
+    c.forget(Object.values(v) as Local<'i32'>[]);
+    c.brIf(outOfBudget, i32.eqz(v.budget));
+    c.set(v.budget, i32.sub(v.budget, 1));
+    c.enter({ ...v, block, dispatch, lookup, generic: outside });
+    const end = (): void => {
+      c.set(v.budget, i32.add(v.budget, 1));
+      c.set(v.eip, instructionEipOf(v));
+      c.set(v.linkFrom, i32.const(0));
+      c.br(lookup);
+    };
+    const refetch = (): void => {
+      // Or the jump cache would find the dropped block again.
+      c.store(c.let(jumpCacheSlot(instructionEipOf(v))), NO_JUMP, 4);
+      end();
+    };
+    const call = (): void => c.br(outside);
+    const cases = [call, end, refetch, call, call, call];
+    for (const { form, condition } of hotCases) cases.push(() => c.emitHot(form, condition));
+    c.switch(
+      i32.load16_u(v.rec, RECORD.hot),
+      cases.map((emit) => () => c.scoped(emit)),
+    );
+  });
+}
+
+interface OutsideExits {
+  /** Back to the loop of records. */
+  readonly again: Label;
+  readonly lookup: Label;
+  readonly resync: Label;
+  readonly fault: Label;
+}
+
+/** What a record asks for besides instructions that can be done in the loop. */
+function outsideLoop(c: HotContext, v: LoopVariables, { again, lookup, resync, fault }: OutsideExits): void {
+  const generic = (): void => {
+    const at = c.let(instructionEipOf(v));
+    c.store(STATE.instructionEip, at);
+    c.store(STATE.nextEip, i32.add(at, i32.load8_u(v.rec, RECORD.length)));
+    c.store(STATE.budget, v.budget);
+    const status = c.let(call(callTable, v.rec, i32.load16_u(v.rec, RECORD.generic)));
+    c.brIf(resync, i32.eq(status, STATUS.RESYNC));
+    c.set(v.budget, i32.load(STATE.budget));
+    c.brIf(fault, i32.eq(status, STATUS.FAULT));
+    c.set(v.rec, i32.add(v.rec, RECORD_BYTES));
+    c.br(again);
+  };
+  /** Specials take no tick. */
+  const free = (special: () => void) => (): void => {
+    c.set(v.budget, i32.add(v.budget, 1));
+    special();
+    c.br(again);
+  };
+  const straddle = free(() => checkStraddle(c, v, resync));
+  const profile = free(() => countExecution(c, v));
+  const region = free(() => enterRegion(c, v, lookup, resync));
+  const never = (): void => c.unreachable();
+  c.switch(
+    i32.load16_u(v.rec, RECORD.hot),
+    [generic, never, never, straddle, profile, region].map((emit) => () => c.scoped(emit)),
+    () => c.scoped(generic),
+  );
 }
 
 /** Takes everything cached from the state; leaves when the slice is over. */

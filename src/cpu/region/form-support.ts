@@ -1,7 +1,7 @@
 import type { Form } from '../decode/form.js';
 import { RECORD_BYTES } from '../interpreter/record.js';
 import { RegionContext } from './region-context.js';
-import { NotCompilable } from './region-flow.js';
+import { NotCompilable } from '../interpreter/not-compilable.js';
 
 /** More guest accesses than this are better left to the handler: FSAVE and its kin. */
 const MAX_ACCESSES = 4;

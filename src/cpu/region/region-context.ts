@@ -9,7 +9,8 @@ import { cut } from '../interpreter/record-context.js';
 import type { AccessBytes } from '../memory/access.js';
 import { ACCESS, withinPage } from '../memory/access.js';
 import { LAYOUT, TLB_BIAS, TLB_FAST } from '../memory/layout.js';
-import { NotCompilable, RegionFlow } from './region-flow.js';
+import { NotCompilable } from '../interpreter/not-compilable.js';
+import { RegionFlow } from './region-flow.js';
 
 /** The privilege that a region is compiled for: where its TLB tables lie. */
 export interface RegionMode {

@@ -6,14 +6,12 @@ import type { SystemRoutine } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
 import { GenericContext, STATUS } from '../interpreter/generic-context.js';
 import { callHandler } from '../interpreter/main-loop.js';
+import { NotCompilable } from '../interpreter/not-compilable.js';
 import { RECORD } from '../interpreter/record.js';
 import { faulted } from '../memory/access.js';
 import type { FlagKind } from './lazy-flags.js';
 import { DYNAMIC, LazyFlags, sameKind } from './lazy-flags.js';
 import type { JobInstruction } from './region-job.js';
-
-/** The form cannot be compiled in place: its generic handler must be called. */
-export class NotCompilable extends Error {}
 
 /** How a block's last instruction goes on. */
 export type Outcome =

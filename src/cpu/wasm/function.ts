@@ -1,6 +1,7 @@
 import { assert } from '../../base/assert.js';
 import type { Body, Label, Stmt } from '../../isa/ir/body.js';
 import type { Callable, Expr, ValType } from '../../isa/ir/expr.js';
+import { f32, f64, i32, i64, v128 } from '../../isa/ir/expr.js';
 import type { WasmBytes } from './binary.js';
 import { WasmBytes as Bytes } from './binary.js';
 import { MEMORY_OPS, PLAIN_OPS, SATURATING_OPS, SIMD_LANE_OPS, SIMD_MEMORY_OPS, SIMD_OPS } from './opcodes.js';
@@ -11,6 +12,14 @@ export const VALTYPE_CODE: Readonly<Record<ValType, number>> = {
   f32: 0x7d,
   f64: 0x7c,
   v128: 0x7b,
+};
+
+const ZERO: Readonly<Record<ValType, Expr>> = {
+  i32: i32.const(0),
+  i64: i64.const(0n),
+  f32: f32.const(0),
+  f64: f64.const(0),
+  v128: v128.const(new Array<number>(16).fill(0)),
 };
 
 /** Encodes one Body as the contents of a code-section entry. */
@@ -113,6 +122,9 @@ export class FunctionEncoder {
       case 'unreachable':
         out.u8(0x00);
         return;
+      case 'forget':
+        this.#forget(s.keep.map(({ imm }) => imm as number));
+        return;
       case 'memoryCopy':
         this.#expr(s.to);
         this.#expr(s.from);
@@ -181,6 +193,17 @@ export class FunctionEncoder {
         assert(code !== undefined, `no WebAssembly instruction ${e.op}`);
         out.unsigned(code);
       }
+    }
+  }
+
+  /** Sets all other locals to zero, which costs nothing where nobody reads them. */
+  #forget(keep: readonly number[]): void {
+    const { locals, parameterCount } = this.body;
+    for (let local = parameterCount; local < locals.length; local++) {
+      if (keep.includes(local)) continue;
+      this.#expr(ZERO[locals[local]]);
+      this.#out.u8(0x21);
+      this.#out.unsigned(local);
     }
   }
 

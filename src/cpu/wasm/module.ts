@@ -188,7 +188,8 @@ class ModuleBuilder {
   }
 }
 
-function forEachCallee(body: Body, visit: (callee: Callable) => void): void {
+/** Visits the callee of each call in a function. */
+export function forEachCallee(body: Body, visit: (callee: Callable) => void): void {
   const expression = (e: Expr): void => {
     if (e.callee !== undefined) visit(e.callee);
     for (const argument of e.args) expression(argument);
@@ -234,6 +235,7 @@ function forEachCallee(body: Body, visit: (callee: Callable) => void): void {
         for (const e of [s.to, s.value, s.count]) expression(e);
         return;
       case 'unreachable':
+      case 'forget':
     }
   };
   statements(body.statements);

@@ -22,6 +22,7 @@ export type Stmt =
   | { readonly kind: 'brTable'; readonly index: I32; readonly labels: readonly Label[]; readonly fallback: Label }
   | { readonly kind: 'return'; readonly value: Expr | null }
   | { readonly kind: 'unreachable' }
+  | { readonly kind: 'forget'; readonly keep: readonly Local[] }
   | { readonly kind: 'memoryCopy'; readonly to: I32; readonly from: I32; readonly count: I32 }
   | { readonly kind: 'memoryFill'; readonly to: I32; readonly value: I32; readonly count: I32 };
 
@@ -117,6 +118,14 @@ export class Body {
     const label: Label = { kind: 'loop' };
     const body = this.#nested(() => build(label));
     this.add({ kind: 'loop', label, body });
+  }
+
+  /**
+   * Nothing reads from here on what is in other locals than `keep` and the parameters. At the head of a loop it says so to
+   * optimising compilers, which else carry each local of the loop around it, through every branch.
+   */
+  forget(keep: readonly Local[]): void {
+    this.add({ kind: 'forget', keep });
   }
 
   br(label: Label): void {
