@@ -214,8 +214,9 @@ export class PhysicalMemory {
   /** What bus masters reach: RAM alone, whatever lies over it for the CPU. */
   readonly dma: SystemMemory = {
     read: (address, count) => {
-      const out = new Uint8Array(count).fill(0xff);
       const end = Math.min(address + count, this.ramBytes);
+      if (end === address + count) return this.u8.slice(LAYOUT.ram + address, LAYOUT.ram + end);
+      const out = new Uint8Array(count).fill(0xff);
       if (address < end) out.set(this.u8.subarray(LAYOUT.ram + address, LAYOUT.ram + end));
       return out;
     },
