@@ -6,17 +6,30 @@ import type { BaseImage } from '../../devices/disk/base-images.js';
 import type { DriveKind } from '../../devices/disk/disk.js';
 import type { Geometry } from '../../devices/disk/medium.js';
 
-/** Diskette formats by size in KiB: cylinders, heads, sectors per track, CMOS drive type. */
+/**
+ * Diskette formats by size in KiB: cylinders, heads, sectors per track, CMOS drive type. IBM's and Microsoft's, and those
+ * with more tracks or sectors that formatting programs made (fdformat, 2M, Microsoft's DMF).
+ */
 const FLOPPY_FORMATS: readonly (readonly [kib: number, c: number, h: number, s: number, type: number])[] = [
   [160, 40, 1, 8, 1],
   [180, 40, 1, 9, 1],
   [320, 40, 2, 8, 1],
   [360, 40, 2, 9, 1],
+  [640, 80, 2, 8, 3],
   [720, 80, 2, 9, 3],
+  [800, 80, 2, 10, 3],
+  [820, 82, 2, 10, 3],
   [1200, 80, 2, 15, 2],
   [1440, 80, 2, 18, 4],
+  [1476, 82, 2, 18, 4],
+  [1494, 83, 2, 18, 4],
+  [1600, 80, 2, 20, 4],
   [1680, 80, 2, 21, 4],
   [1722, 82, 2, 21, 4],
+  [1743, 83, 2, 21, 4],
+  [1760, 80, 2, 22, 4],
+  [1840, 80, 2, 23, 4],
+  [1920, 80, 2, 24, 4],
   [2880, 80, 2, 36, 5],
 ];
 const DEFAULT_FLOPPY_TYPE = 4;

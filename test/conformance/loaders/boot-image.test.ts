@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { CodedError } from '../../../src/base/errors.js';
 import type { BaseImage } from '../../../src/devices/disk/base-images.js';
@@ -35,9 +36,13 @@ test.each([
   [180, 40, 1, 9, 1],
   [320, 40, 2, 8, 1],
   [360, 40, 2, 9, 1],
+  [640, 80, 2, 8, 3],
   [720, 80, 2, 9, 3],
+  [820, 82, 2, 10, 3],
   [1200, 80, 2, 15, 2],
   [1440, 80, 2, 18, 4],
+  [1680, 80, 2, 21, 4],
+  [1920, 80, 2, 24, 4],
   [2880, 80, 2, 36, 5],
 ])(
   '%i KiB is a diskette of %i cylinders, %i heads, %i sectors',
@@ -98,4 +103,53 @@ test('the drive decides where it is named', () => {
 
 test('an empty image is refused', () => {
   expect(() => detect(empty(0))).toThrow(CodedError);
+});
+
+const anySize = fc.oneof(
+  fc.integer({ min: 1, max: 5 * MIB }),
+  fc.integer({ min: 1, max: 6000 }).map((kib) => kib * 1024),
+  fc.integer({ min: 1, max: 2 ** 50 }),
+);
+/** What may stand in a first sector: anything, or a partition table of anything. */
+const anySector = fc
+  .tuple(fc.uint8Array({ maxLength: 600 }), fc.uint8Array({ minLength: 64, maxLength: 64 }), fc.boolean())
+  .map(([start, table, hasTable]) => {
+    if (!hasTable) return start;
+    const sector = new Uint8Array(512);
+    sector.set(start.subarray(0, 512));
+    // Entries are active or not, or there is no table to look at.
+    for (let at = 0; at < 64; at += 16) table[at] = table[at]! & 0x80;
+    sector.set(table, 0x1be);
+    sector.set([0x55, 0xaa], 510);
+    return sector;
+  });
+
+test('an image of any size, with anything in it, has a shape that holds all of it, or is refused', () => {
+  fc.assert(
+    fc.property(anySize, anySector, (sizeBytes, sector) => {
+      const image = imageOf(sector, sizeBytes);
+      for (const kind of [undefined, 'floppy', 'disk', 'cdrom'] as const) {
+        let shape;
+        try {
+          shape = kind === undefined ? detect(image) : imageShape(kind, image, 'image');
+        } catch (error) {
+          // Only what is too large for a diskette is refused.
+          expect(error).toBeInstanceOf(CodedError);
+          expect([kind, sizeBytes > 2880 * 1024]).toEqual(['floppy', true]);
+          continue;
+        }
+        const { cylinders, heads, sectorsPerTrack } = shape.geometry;
+        expect(shape.sectorCount * 512).toBeGreaterThanOrEqual(sizeBytes);
+        expect(cylinders * heads * sectorsPerTrack).toBeLessThanOrEqual(shape.sectorCount);
+        if (shape.kind === 'cdrom') expect(shape.sectorCount % 4).toBe(0);
+        else {
+          expect(Math.min(cylinders, heads, sectorsPerTrack)).toBeGreaterThan(0);
+          // What INT 13h can say.
+          expect([cylinders <= 1024, heads <= 256, sectorsPerTrack <= 63]).toEqual([true, true, true]);
+        }
+        if (shape.kind === 'floppy') expect(cylinders * heads * sectorsPerTrack).toBe(shape.sectorCount);
+      }
+    }),
+    { numRuns: 1000 },
+  );
 });
