@@ -2,8 +2,10 @@ import type { OutputStream } from './output.js';
 
 /** Lines below the screen. */
 const NOTES = 4;
+/** In place of a picture, which a terminal cannot show. */
+export const GRAPHICS_NOTE = "the guest shows graphics: --screenshot or QMP's screendump has the picture";
 
-/** Draws a machine's text screen on a terminal, only the rows that changed. */
+/** Draws a machine's text screen on a terminal, only the rows that changed. A text of '' stands for a picture. */
 export class ScreenPainter {
   readonly #shown: string[] = [];
   readonly #notes: string[] = [];
@@ -21,7 +23,7 @@ export class ScreenPainter {
       update = '\x1b[?1049h\x1b[2J\x1b[?25l';
       this.#isOpen = true;
     }
-    const rows = [...this.screenText().split('\n'), ...this.#notes];
+    const rows = [...(this.screenText() || GRAPHICS_NOTE).split('\n'), ...this.#notes];
     for (let row = 0; row < Math.max(rows.length, this.#shown.length); row++) {
       const text = rows[row] ?? '';
       if (this.#shown[row] === text) continue;

@@ -284,6 +284,14 @@ describe('on a terminal', () => {
     expect(at.stdout.text.startsWith('\x1b[?1049h')).toBe(true);
     expect(at.stdout.text.endsWith('\x1b[?25h\x1b[?1049lC:\\>\n')).toBe(true);
   });
+
+  it('says on the terminal that a picture is not drawn there', async () => {
+    const at = desk(['stdin', 'stdout', 'stderr']);
+    const ended = at.run(['run', 'image', '-display', 'text'], libraryOf(new FakeMachine([forever], '')));
+    await until(() => at.stdout.text.includes('the guest shows graphics'));
+    at.stdin.type('\x01x');
+    expect(await ended).toBe(0);
+  });
 });
 
 it('--display text on a pipe writes the screen once, without escape sequences', async () => {

@@ -5,7 +5,7 @@ import ts from 'typescript';
 /** The repository's root folder, with a slash at the end. */
 export const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** Folders that hold nothing of the project's own: installed, built or produced by a run. */
+/** What holds nothing of the project's own: installed, built or produced by a run. In a linked worktree .git is a file. */
 const FOREIGN = new Set(['.git', 'node_modules', 'dist', 'coverage', 'recordings', 'demo-output', '.cache']);
 
 /** Paths of all files below `folder`, relative to the root, in a fixed order. */
@@ -13,8 +13,9 @@ export function filesBelow(folder = ''): string[] {
   const paths: string[] = [];
   for (const entry of readdirSync(ROOT + folder, { withFileTypes: true })) {
     const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+    if (FOREIGN.has(entry.name)) continue;
     if (entry.isDirectory()) {
-      if (!FOREIGN.has(entry.name)) paths.push(...filesBelow(path));
+      paths.push(...filesBelow(path));
     } else if (entry.isFile()) {
       paths.push(path);
     }
