@@ -9,13 +9,12 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server } from 'node:net';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { execFileSync } from 'node:child_process';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Machine, Recording, type MachineOptions } from '../../src/index.js';
-import { cpioArchive, type ArchivedFile } from './systems/initramfs.js';
+import { awaitShell, command, debianGuest, LOAD_MODULES, SERIAL_CONSOLE } from './systems/debian-guest.js';
 import { Packages, Skipped } from './systems/packages.js';
 
 const { values } = parseArgs({
@@ -28,89 +27,17 @@ const { values } = parseArgs({
 
 /** Modules of a card, in the order in which they are loaded. */
 const MODULES = {
-  e1000: ['intel/e1000/e1000.ko'],
-  ne2k_pci: ['8390/8390.ko', '8390/ne2k-pci.ko'],
+  e1000: ['drivers/net/ethernet/intel/e1000/e1000.ko'],
+  ne2k_pci: ['drivers/net/ethernet/8390/8390.ko', 'drivers/net/ethernet/8390/ne2k-pci.ko'],
 } as const;
 type Model = keyof typeof MODULES;
 
-const INIT = `#!/bin/sh
-/bin/busybox --install -s /bin
-mount -t proc proc /proc; mount -t sysfs sys /sys; mount -t devtmpfs dev /dev; mount -t tmpfs tmp /tmp
-echo INIT-READY
-exec setsid sh -c 'exec sh </dev/ttyS0 >/dev/ttyS0 2>&1'
-`;
 const ON_LEASE = `#!/bin/sh
 [ "$1" = bound ] || exit 0
 ifconfig $interface $ip netmask $subnet
 route add default gw $router
 echo "LEASE $ip $router $dns"
 `;
-/** No command takes as long, in guest instructions. */
-const PATIENCE_TICKS = 400e9;
-
-function kernelPackage(packages: Packages): string {
-  try {
-    const names = execFileSync('apt-cache', ['search', '--names-only', '^linux-image-[0-9.-]*-686$'], {
-      encoding: 'utf8',
-      stdio: 'pipe',
-    });
-    const [newest] = names
-      .split('\n')
-      .map((line) => line.split(' ')[0]!)
-      .filter((name) => name !== '')
-      .sort((a, b) => b.localeCompare(a, 'en', { numeric: true }));
-    if (newest !== undefined) return packages.folder(`${newest}:i386`);
-  } catch (error) {
-    if (error instanceof Skipped) throw error;
-  }
-  throw new Skipped('there is no Debian kernel for i386: dpkg --add-architecture i386; apt-get update');
-}
-
-/** Kernel and initial RAM disk: busybox, and the drivers of `model`. */
-function guest(packages: Packages, model: Model): { kernel: string; initrd: Uint8Array } {
-  const folder = kernelPackage(packages);
-  const boot = readdirSync(join(folder, 'boot')).find((name) => name.startsWith('vmlinuz'))!;
-  const release = boot.slice('vmlinuz-'.length);
-  const drivers = join(folder, 'lib/modules', release, 'kernel/drivers/net/ethernet');
-  const text = (path: string, contents: string): ArchivedFile => ({ path, kind: 'file', bytes: Buffer.from(contents) });
-  const folders = ['bin', 'dev', 'proc', 'sys', 'tmp', 'mod'].map((path) => ({ path, kind: 'folder' }) as const);
-  const modules = MODULES[model].map((path, n): ArchivedFile => ({
-    path: `mod/${n}.ko`,
-    kind: 'file',
-    bytes: readFileSync(join(drivers, path)),
-  }));
-  const busybox = readFileSync(packages.file('busybox-static:i386', 'bin/busybox'));
-  return {
-    kernel: join(folder, 'boot', boot),
-    initrd: cpioArchive([
-      ...folders,
-      { path: 'dev/console', kind: 'console' },
-      { path: 'bin/busybox', kind: 'file', bytes: busybox },
-      { path: 'bin/sh', kind: 'link', bytes: Buffer.from('busybox') },
-      text('init', INIT),
-      text('bin/lease', ON_LEASE),
-      ...modules,
-    ]),
-  };
-}
-
-async function runTo(machine: Machine, pattern: RegExp, what: string): Promise<void> {
-  const stop = await machine.run({ until: { serial: pattern, ticks: machine.tick + PATIENCE_TICKS } });
-  if (stop.kind === 'matched' && stop.what === 'serial') return;
-  throw new Error(`${what}: ${JSON.stringify(stop)} ${JSON.stringify(machine.serialText.slice(-400))}`);
-}
-
-/** Runs a command in the guest; what it prints must match. Seconds of the host that it took. */
-async function command(machine: Machine, line: string, expected: RegExp): Promise<number> {
-  const from = machine.serialText.length;
-  const begun = performance.now();
-  // The echo of the line does not have the number behind it.
-  machine.typeSerial(`${line}; echo "rc=$?="\n`);
-  await runTo(machine, /rc=\d+=\r?\n/, line);
-  const text = machine.serialText.slice(from).replaceAll('\r', '');
-  if (!expected.test(text)) throw new Error(`"${line}" printed ${JSON.stringify(text.slice(-800))}`);
-  return (performance.now() - begun) / 1000;
-}
 
 const portOf = (server: Server): number => (server.address() as AddressInfo).port;
 const listening = (server: Server): Promise<void> =>
@@ -162,11 +89,11 @@ async function attempt(model: Model, packages: Packages, megabytes: number): Pro
   const mbits = (seconds: number): string => ((megabytes * 8) / seconds).toFixed(0);
   try {
     const options: MachineOptions = { memory: `${128 + 2 * megabytes}M`, nsPerTick: 1, pacing: false, outDir };
-    const append = 'console=ttyS0 quiet';
-    const machine = await Machine.create({ ...guest(packages, model), append, ...options, network: [{ model }] });
-    await runTo(machine, /INIT-READY[^]*# /, 'boot');
+    const guest = debianGuest(packages, { modules: MODULES[model], files: { 'bin/lease': ON_LEASE } });
+    const machine = await Machine.create({ ...guest, append: SERIAL_CONSOLE, ...options, network: [{ model }] });
+    await awaitShell(machine);
     await machine.startRecording({ name: model });
-    await command(machine, 'for m in /mod/*.ko; do insmod $m; done; ifconfig eth0 up', /rc=0=/);
+    await command(machine, `${LOAD_MODULES}; ifconfig eth0 up`, /rc=0=/);
     const lease = /LEASE 10\.0\.2\.15 10\.0\.2\.2 10\.0\.2\.3\n/;
     await command(machine, 'udhcpc -i eth0 -n -q -s /bin/lease', lease);
     await command(machine, 'ping -c 3 10.0.2.2', /3 packets transmitted, 3 packets received, 0% packet loss/);

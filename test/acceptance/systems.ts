@@ -1,18 +1,20 @@
 /**
  * Real systems on the machine: `npm run systems [-- --only text] [--cache folder] [--boot-sectors folder]
- * [--freedos IMAGE] [--library FILE]`.
- * Each is booted, recorded from its first instruction until it is up, verified on all engines and on the interpreter
- * alone, followed in slices of 7 and 1000 ticks over its first ticks, and taken over live where it was up. Packages are
- * fetched with apt-get into the cache; a system whose package cannot be had is skipped, with the reason. Writes a line per
- * system, `--markdown FILE` the table of docs/guests.md; exits with 1 if one failed.
+ * [--freedos IMAGE [--dos-game FILE.COM]] [--library FILE] [--screenshots folder]`.
+ * Each is booted, recorded from its first instruction until it is up, and taken over live where it was up. Its recording
+ * is replayed on all engines; on the interpreter alone, in slices of 7 ticks at the beginning and at places all over it;
+ * in slices of 1000; and on the region compiler alone; see `THOROUGH`. Packages are fetched with apt-get into the cache;
+ * a system whose package cannot be had is skipped, with the reason. Writes a line per system, `--markdown FILE` the table
+ * of docs/guests.md; exits with 1 if one failed.
  */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type * as Library from '../../src/index.js';
 import { bootSectors, freeDos, SYSTEMS, type System } from './systems/catalogue.js';
+import { followEveryWay, type Thoroughness } from './systems/follow.js';
 import { Packages, Skipped } from './systems/packages.js';
 
 const { values } = parseArgs({
@@ -21,6 +23,8 @@ const { values } = parseArgs({
     cache: { type: 'string', default: join(tmpdir(), 'guestreel-systems') },
     'boot-sectors': { type: 'string' },
     freedos: { type: 'string' },
+    'dos-game': { type: 'string' },
+    screenshots: { type: 'string' },
     library: { type: 'string' },
     markdown: { type: 'string' },
   },
@@ -33,8 +37,8 @@ const { Machine, Recording } = (
 
 /** Between looks at whether a system is up. */
 const LOOK_TICKS = 20_000_000;
-/** Followed in slices of 7 and 1000 ticks. */
-const SHORT_TICKS = 6_000_000;
+/** As much as takes a few minutes for the longest. */
+const THOROUGH: Thoroughness = { firstTicks: 50e6, stretches: 20, ticks: 15e9, regionTicks: 400e6 };
 const DIGEST_TICKS = 2_000_000;
 const LIVE_TICKS = 5_000_000;
 const UP = 'up';
@@ -57,16 +61,18 @@ async function record(system: System, packages: Packages, outDir: string): Promi
   try {
     await machine.startRecording({ name: 'system' });
     const keys = [...(system.keys ?? [])];
-    while (!system.isUp(machine)) {
+    while (keys.length > 0 || !system.isUp(machine)) {
       if (keys[0]?.at.test(machine.screenText()) === true) machine.typeKeys(keys.shift()!.text);
       if (machine.tick >= last) throw new Error(`not up after ${system.seconds} s: ${lastLine(machine)}`);
       const stop = await machine.run({ until: { ticks: machine.tick + LOOK_TICKS } });
       if (stop.kind === 'matched') continue;
       if (!system.isUp(machine)) throw new Error(`ended: ${JSON.stringify(stop)}`);
       // What it was to show ends the machine, and the recording with it.
+      keepScreenshot(system, machine);
       return { file, ticks: machine.tick };
     }
     await machine.mark(UP);
+    keepScreenshot(system, machine);
     await machine.run({ until: { ticks: machine.tick + LIVE_TICKS } });
     return { file: await machine.stopRecording(), ticks: machine.tick };
   } finally {
@@ -74,27 +80,24 @@ async function record(system: System, packages: Packages, outDir: string): Promi
   }
 }
 
+function keepScreenshot(system: System, machine: Library.Machine): void {
+  if (values.screenshots === undefined) return;
+  mkdirSync(values.screenshots, { recursive: true });
+  writeFileSync(join(values.screenshots, `${system.name.replaceAll(/[^\w.+]+/g, '-')}.png`), machine.screenshot());
+}
+
 function lastLine(machine: Library.Machine): string {
   const lines = `${machine.screenText()}\n${machine.serialText}`.split('\n').filter((line) => line.trim() !== '');
   return JSON.stringify(lines.at(-1) ?? '');
 }
 
-async function verify(file: string, tier: 'all' | 'interpreter'): Promise<number> {
+async function follow(file: string): Promise<string> {
   const recording = await Recording.open(file);
-  const result = await recording.verify({ tier });
-  await recording.close();
-  if (!result.ok) throw new Error(`${tier}: diverged: ${JSON.stringify(result.divergence)}`);
-  return result.digests;
-}
-
-async function followInSlices(file: string, sliceTicks: number): Promise<void> {
-  const recording = await Recording.open(file);
-  const replay = await recording.replay();
-  replay.sliceTicks = sliceTicks;
-  const result = await replay.run({ until: { ticks: Math.min(SHORT_TICKS, replay.endTick) } });
-  if (result.kind === 'diverged') throw new Error(`slices of ${sliceTicks}: ${JSON.stringify(result.divergence)}`);
-  await replay.close();
-  await recording.close();
+  try {
+    return await followEveryWay(recording, THOROUGH);
+  } finally {
+    await recording.close();
+  }
 }
 
 async function goLive(file: string, outDir: string): Promise<void> {
@@ -123,15 +126,13 @@ async function attempt(system: System, packages: Packages): Promise<Result> {
     const begun = performance.now();
     const { file, ticks } = await record(system, packages, outDir);
     const seconds = ((performance.now() - begun) / 1000).toFixed(1);
-    const digests = await verify(file, 'all');
-    await verify(file, 'interpreter');
-    for (const slice of [7, 1000]) await followInSlices(file, slice);
+    const digests = await follow(file);
     await goLive(file, outDir);
     const size = (statSync(file).size / 2 ** 20).toFixed(1);
     return {
       system,
       outcome: 'ok',
-      detail: `${Math.round(ticks / 1e6)} M ticks in ${seconds} s, ${digests} digests, ${size} MiB`,
+      detail: `${Math.round(ticks / 1e6)} M ticks in ${seconds} s, ${size} MiB, ${digests}`,
     };
   } catch (error) {
     if (error instanceof Skipped) return { system, outcome: 'skipped', detail: error.message };
@@ -144,8 +145,11 @@ async function attempt(system: System, packages: Packages): Promise<Result> {
 const packages = new Packages(resolve(values.cache));
 const sectors = values['boot-sectors'] === undefined ? [] : bootSectors(resolve(values['boot-sectors']));
 const results: Result[] = [];
-const { freedos } = values;
-const dos = freedos === undefined ? [] : [freeDos(resolve(freedos), false), freeDos(resolve(freedos), true)];
+const { freedos, 'dos-game': game } = values;
+const dos =
+  freedos === undefined
+    ? []
+    : [false, true].map((hasSeaBios) => freeDos({ image: resolve(freedos), game, hasSeaBios }));
 for (const system of [...SYSTEMS, ...dos, ...sectors]) {
   if (values.only !== undefined && !system.name.includes(values.only)) continue;
   const result = await attempt(system, packages);

@@ -86,3 +86,24 @@ describe('PCI behind a reset', () => {
     for (const later of boots.slice(1)) expect(later).toEqual(boots[0]);
   });
 });
+
+describe("the boot ROM's mode 13h", () => {
+  // 31.469 kHz and 449 lines; a PC of 31 million instructions per second paints as many.
+  it.each([4, 32])('shows each of the 70 frames of a second at %i ns a tick', async (nsPerTick) => {
+    const machine = await boot(image('mode13.img', 35), { outDir, nsPerTick });
+    await machine.run({ until: { serial: /mode13: start/ } });
+    const from = machine.tick;
+    await machine.run({ until: { serial: /mode13: ok/ } });
+    const seconds = ((machine.tick - from) * nsPerTick) / 1e9;
+    // What is printed at the end takes time, too.
+    expect(Math.abs(35 / seconds - 70)).toBeLessThan(1.5);
+    const picture = Buffer.from(machine.screenshot('ppm'));
+    expect(picture.subarray(0, 15).toString()).toBe('P6\n640 400\n255\n');
+    // Pixels (0, 0) and (1, 0) of the last frame: colours 0 and (35 xor 34), of a palette that has been turned 34 times.
+    const pixel = (x: number): number[] => [...picture.subarray(15 + 6 * x, 18 + 6 * x)];
+    const wide = (value: number): number => (value << 2) | (value >> 4);
+    const colour = (n: number): number[] => [(n + 34) & 63, n >> 1, 63 - n].map(wide);
+    expect([pixel(0), pixel(1)]).toEqual([colour(0), colour(34 ^ 35)]);
+    await machine.close();
+  });
+});

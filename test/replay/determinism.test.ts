@@ -36,6 +36,7 @@ const GUESTS: readonly Guest[] = [
   { name: 'paging.img', last: /paging: ok/, stop: 'powered-off' },
   { name: 'bios.img', last: /bios: ok/, stop: 'powered-off' },
   { name: 'vbe.img', last: /vbe: ok/, stop: 'powered-off' },
+  { name: 'mode13.img', parameter: 2, last: /mode13: ok/, stop: 'powered-off' },
   { name: 'pci.img', last: /pci: over/, stop: 'powered-off' },
   {
     name: 'mouse.img',

@@ -60,13 +60,12 @@ function grubLegacyFloppy(packages: Packages): string {
 /** A CD as grub-mkrescue makes it, with a menu and our multiboot test kernel. */
 function grubCd(packages: Packages): string {
   const image = join(packages.cache, 'grub.iso');
-  if (existsSync(image)) return image;
   const tree = join(packages.cache, 'grub-cd');
   mkdirSync(join(tree, 'boot/grub'), { recursive: true });
   copyFileSync(new URL('../../../guest-images/built/multiboot.bin', import.meta.url), join(tree, 'boot/multiboot.bin'));
   writeFileSync(
     join(tree, 'boot/grub/grub.cfg'),
-    'set timeout=2\nmenuentry "multiboot kernel" {\n multiboot /boot/multiboot.bin from GRUB\n boot\n}\n',
+    'set timeout=-1\nmenuentry "multiboot kernel" {\n multiboot /boot/multiboot.bin from GRUB\n boot\n}\n',
   );
   packages.tool('grub-mkrescue', '-o', image, tree);
   return image;
@@ -94,18 +93,37 @@ function isolinuxCd(packages: Packages, { kernel, initrd }: { kernel: string; in
   return image;
 }
 
+/** The menu waits for its key. */
+const GRUB_KEYS = [{ at: /GNU GRUB[^]*multiboot kernel/, text: '\n' }];
+
 function installer(packages: Packages): { kernel: string; initrd: string } {
   const folder = 'usr/lib/debian-installer/images/12/i386/text/debian-installer/i386';
   const name = 'debian-installer-12-netboot-i386';
   return { kernel: packages.file(name, `${folder}/linux`), initrd: packages.file(name, `${folder}/initrd.gz`) };
 }
 
+/** What `dir` says of FreeDOS's copied COMMAND.COM. */
+const COPIED = /NEW +COM +66/i;
+
 /** An empty screen is a smaller file. */
 function hasColours(machine: Machine): boolean {
   return machine.screenshot().length > 1200;
 }
-function isPicture(machine: Machine): boolean {
-  return machine.screenText() === '' && machine.screenshot().length > 8000;
+/** The share of the screen that is blue, as the background of the installer's dialogues. */
+function blueShare(machine: Machine): number {
+  const ppm = Buffer.from(machine.screenshot('ppm'));
+  // P6, width and height, 255: three lines.
+  let at = 0;
+  for (let line = 0; line < 3; line++) at = ppm.indexOf('\n', at) + 1;
+  let blue = 0;
+  for (let pixel = at; pixel < ppm.length; pixel += 3) {
+    if (ppm[pixel + 2]! > 100 && ppm[pixel]! < 50 && ppm[pixel + 1]! < 50) blue++;
+  }
+  return (3 * blue) / (ppm.length - at);
+}
+/** The installer's first question, in a dialogue before a blue background, drawn by the kernel in graphics. */
+function isDialogue(machine: Machine): boolean {
+  return machine.screenText() === '' && blueShare(machine) > 0.2;
 }
 
 const ipxe = (model: string): System => ({
@@ -143,9 +161,23 @@ export const SYSTEMS: readonly System[] = [
     isUp: screen(/Memtest86\+ v6/),
   },
   {
+    name: 'Memtest86+ from CD',
+    source: 'Debian package memtest86+',
+    options: (packages) => ({ cdrom: packages.file('memtest86+', 'usr/lib/memtest86+/memtest86+ia32.iso') }),
+    seconds: 30,
+    isUp: screen(/Memtest86\+ v6/),
+  },
+  {
     name: 'GRUB Legacy from diskette',
     source: 'Debian package grub-legacy',
     options: (packages) => ({ fda: grubLegacyFloppy(packages) }),
+    seconds: 20,
+    isUp: screen(/grub> *$/m),
+  },
+  {
+    name: 'GRUB Legacy from diskette under SeaBIOS',
+    source: 'Debian packages grub-legacy, seabios',
+    options: (packages) => ({ bios: seaBios(packages), fda: grubLegacyFloppy(packages) }),
     seconds: 20,
     isUp: screen(/grub> *$/m),
   },
@@ -154,6 +186,7 @@ export const SYSTEMS: readonly System[] = [
     source: 'grub-mkrescue (Debian package grub-pc-bin)',
     options: (packages) => ({ cdrom: grubCd(packages) }),
     seconds: 60,
+    keys: GRUB_KEYS,
     isUp: serial(/./),
   },
   {
@@ -161,12 +194,24 @@ export const SYSTEMS: readonly System[] = [
     source: 'grub-mkrescue (Debian package grub-pc-bin), seabios',
     options: (packages) => ({ bios: seaBios(packages), cdrom: grubCd(packages) }),
     seconds: 60,
+    keys: GRUB_KEYS,
     isUp: serial(/./),
   },
   {
     name: 'Linux from CD by ISOLINUX',
     source: 'Debian packages isolinux, debian-installer-12-netboot-i386',
     options: (packages) => ({ cdrom: isolinuxCd(packages, installer(packages)), memory: '512M' }),
+    seconds: 200,
+    isUp: serial(/Run \/init as init process/),
+  },
+  {
+    name: 'Linux from CD by ISOLINUX under SeaBIOS',
+    source: 'Debian packages isolinux, debian-installer-12-netboot-i386, seabios',
+    options: (packages) => ({
+      bios: seaBios(packages),
+      cdrom: isolinuxCd(packages, installer(packages)),
+      memory: '512M',
+    }),
     seconds: 200,
     isUp: serial(/Run \/init as init process/),
   },
@@ -177,7 +222,7 @@ export const SYSTEMS: readonly System[] = [
     source: 'Debian package debian-installer-12-netboot-i386',
     options: (packages) => ({ ...installer(packages), append: 'console=tty0', memory: '512M' }),
     seconds: 200,
-    isUp: isPicture,
+    isUp: isDialogue,
   },
   {
     name: 'Debian installer on the serial line',
@@ -188,31 +233,53 @@ export const SYSTEMS: readonly System[] = [
   },
 ];
 
-/** Boot-sector programs in a folder, `*.img`: up when they have painted something. */
+/** Boot-sector programs in a folder, `*.img`, on both firmwares: up when they have painted something. */
 export function bootSectors(folder: string): System[] {
   const files = readdirSync(folder).filter((file) => file.endsWith('.img'));
-  return files.sort().map((file) => ({
-    name: `boot sector ${file}`,
+  const program = (file: string, hasSeaBios: boolean): System => ({
+    name: `boot sector ${file}${hasSeaBios ? ' under SeaBIOS' : ''}`,
     source: file,
     // They were written for the clock of older PCs.
-    options: (packages) => ({ bios: seaBios(packages), fda: join(folder, file), nsPerTick: 32 }),
+    options: (packages) => ({ ...firmware(packages, hasSeaBios), fda: join(folder, file), nsPerTick: 32 }),
     seconds: 10,
     isUp: (machine) => machine.tick >= 100_000_000 && (machine.screenText().trim() !== '' || hasColours(machine)),
-  }));
+  });
+  return files.sort().flatMap((file) => [program(file, false), program(file, true)]);
 }
 
-/** A FreeDOS diskette that comes to its prompt, where `dir` and a copy are typed. */
-export function freeDos(image: string, hasSeaBios: boolean): System {
+function firmware(packages: Packages, hasSeaBios: boolean): MachineOptions {
+  return hasSeaBios ? { bios: seaBios(packages) } : {};
+}
+
+export interface DosDiskette {
+  readonly image: string;
+  /** A program, *.COM, for video mode 13h; it is put on the diskette. */
+  readonly game?: string;
+  readonly hasSeaBios: boolean;
+}
+
+function withGame(packages: Packages, { image, game }: DosDiskette): string {
+  if (game === undefined) return image;
+  const copy = join(packages.cache, 'freedos-game.img');
+  copyFileSync(image, copy);
+  packages.tool('mcopy', '-o', '-i', copy, game, '::GAME.COM');
+  return copy;
+}
+
+/** A FreeDOS diskette that comes to its prompt, where `dir` and a copy are typed, and then the game. */
+export function freeDos(diskette: DosDiskette): System {
+  const { game, hasSeaBios } = diskette;
   return {
     name: `FreeDOS from diskette${hasSeaBios ? ' under SeaBIOS' : ''}`,
-    source: image,
-    options: (packages) => ({ fda: image, ...(hasSeaBios ? { bios: seaBios(packages) } : {}) }),
+    source: diskette.image,
+    options: (packages) => ({ ...firmware(packages, hasSeaBios), fda: withGame(packages, diskette) }),
     seconds: 60,
     keys: [
       { at: /^A:\\> *$/m, text: 'dir\n' },
       { at: /file\(s\)[^]*A:\\> *$/m, text: 'copy command.com new.com\n' },
       { at: /1 file\(s\) copied|copied[^]*A:\\> *$|new\.com[^]*A:\\> *$/im, text: 'dir new.com\n' },
+      ...(game === undefined ? [] : [{ at: COPIED, text: 'game\n' }]),
     ],
-    isUp: screen(/NEW +COM +66/i),
+    isUp: game === undefined ? screen(COPIED) : (machine) => machine.screenText() === '' && hasColours(machine),
   };
 }
