@@ -324,7 +324,7 @@ export function verbNamed(name: string): VerbDeclaration | undefined {
 export const MISSING_QEMU_OPTIONS: Readonly<Record<string, string>> = {
   drive: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
   blockdev: 'drives are given by name; use --fda, --hda to --hdd, or --cdrom',
-  pflash: 'the boot ROM cannot be replaced',
+  pflash: 'firmware is not written to; use --bios',
   net: 'use --nic, e.g. --nic user,model=e1000',
   usb: 'USB is not emulated',
   usbdevice: 'USB is not emulated',
