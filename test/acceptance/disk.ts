@@ -110,7 +110,7 @@ async function attempt(packages: Packages): Promise<string> {
       `${LOAD_MODULES}; until [ -b /dev/sda ]; do sleep 1; done; mount -t ext4 /dev/sda /mnt`,
       /rc=0=/,
     );
-    await command(machine, 'cat /sys/class/ata_device/*/xfer_mode', /UDMA/);
+    await command(machine, 'cat /sys/class/ata_device/*/xfer_mode', /XFER_(U|MW_)DMA/);
     const write = `dd if=/dev/urandom bs=1M count=${megabytes} 2>/tmp/log | tee /mnt/file | md5sum; sync`;
     let md5 = '';
     const hashed = { test: (text: string): boolean => (md5 = /\n([0-9a-f]{32}) {2}-/.exec(text)?.[1] ?? '') !== '' };
