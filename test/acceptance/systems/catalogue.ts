@@ -109,21 +109,28 @@ const COPIED = /NEW +COM +66/i;
 function hasColours(machine: Machine): boolean {
   return machine.screenshot().length > 1200;
 }
-/** The share of the screen that is blue, as the background of the installer's dialogues. */
-function blueShare(machine: Machine): number {
-  const ppm = Buffer.from(machine.screenshot('ppm'));
+type Pixel = readonly [red: number, green: number, blue: number];
+/** Of the text console's 16 colours: before and behind the installer's dialogues. */
+const BLUE: Pixel = [0, 0, 170];
+const GREY: Pixel = [170, 170, 170];
+
+/** The share of the screen that has that colour. */
+function shareOf([red, green, blue]: Pixel, ppm: Buffer): number {
   // P6, width and height, 255: three lines.
   let at = 0;
   for (let line = 0; line < 3; line++) at = ppm.indexOf('\n', at) + 1;
-  let blue = 0;
-  for (let pixel = at; pixel < ppm.length; pixel += 3) {
-    if (ppm[pixel + 2]! > 100 && ppm[pixel]! < 50 && ppm[pixel + 1]! < 50) blue++;
+  const pixels = (ppm.length - at) / 3;
+  let found = 0;
+  for (; at < ppm.length; at += 3) {
+    if (ppm[at] === red && ppm[at + 1] === green && ppm[at + 2] === blue) found++;
   }
-  return (3 * blue) / (ppm.length - at);
+  return found / pixels;
 }
-/** The installer's first question, in a dialogue before a blue background, drawn by the kernel in graphics. */
+/** The installer's first question, a dialogue on a blue screen that the kernel draws in graphics, is all there. */
 function isDialogue(machine: Machine): boolean {
-  return machine.screenText() === '' && blueShare(machine) > 0.2;
+  if (machine.screenText() !== '') return false;
+  const ppm = Buffer.from(machine.screenshot('ppm'));
+  return shareOf(BLUE, ppm) > 0.15 && shareOf(GREY, ppm) > 0.2;
 }
 
 const ipxe = (model: string): System => ({
