@@ -126,11 +126,11 @@ function shareOf([red, green, blue]: Pixel, ppm: Buffer): number {
   }
   return found / pixels;
 }
-/** The installer's first question, a dialogue on a blue screen that the kernel draws in graphics, is all there. */
+/** The installer's first question, a dialogue on a blue screen that the kernel draws in graphics. */
 function isDialogue(machine: Machine): boolean {
   if (machine.screenText() !== '') return false;
   const ppm = Buffer.from(machine.screenshot('ppm'));
-  return shareOf(BLUE, ppm) > 0.15 && shareOf(GREY, ppm) > 0.2;
+  return shareOf(BLUE, ppm) > 0.02 && shareOf(GREY, ppm) > 0.2;
 }
 
 const ipxe = (model: string): System => ({
