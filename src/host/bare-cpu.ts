@@ -1,6 +1,6 @@
 import type { MmioBus } from '../core/bus.js';
 import { Cpu } from '../cpu/cpu.js';
-import type { Tier } from '../cpu/cpu-options.js';
+import type { IoSpace, Tier } from '../cpu/cpu-options.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { cpuCode } from './cpu-code.js';
 
@@ -8,18 +8,23 @@ export interface BareCpuOptions {
   readonly ramBytes: number;
   readonly mmio: MmioBus;
   readonly tier?: Tier;
+  readonly hotRuns?: number;
+  readonly io?: IoSpace;
 }
 
-/** A CPU with RAM and nothing else: ports read as ones, no interrupts. For vectors and tests. */
+/** Ports that read as ones. */
+const NO_PORTS: IoSpace = {
+  read: (_port, width) => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1),
+  write: () => {},
+  exempt: () => false,
+};
+
+/** A CPU with RAM and nothing else, unless ports are given: no interrupts. For vectors and tests. */
 export function createBareCpu(options: BareCpuOptions): Cpu {
   return new Cpu({
+    io: NO_PORTS,
     ...options,
     code: cpuCode(),
-    io: {
-      read: (_port, width) => (width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1),
-      write: () => {},
-      exempt: () => false,
-    },
     nsPerTick: 4,
     cpuid: DEFAULT_CPUID,
     acknowledge: () => 0xff,

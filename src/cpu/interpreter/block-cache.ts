@@ -7,6 +7,7 @@ import type { PhysicalMemory } from '../memory/physical.js';
 import { bytesInFirst, hasBytes, NO_PAGE, type Block } from './block.js';
 import { fixedSlot } from './record-context.js';
 import { lookupSlotOf, MODE } from './main-loop.js';
+import { PollingLoop } from './polling-loop.js';
 import { RECORD, RECORD_BYTES, SPECIAL } from './record.js';
 
 const PAGE = 4096;
@@ -81,6 +82,7 @@ export class BlockCache {
   readonly #u8: Uint8Array;
   #free: number = LAYOUT.records;
   readonly #window = new Uint8Array(MAX_INSTRUCTION_BYTES);
+  readonly #polling = new PollingLoop();
 
   constructor(private readonly options: BlockCacheOptions) {
     this.#view = options.physical.view;
@@ -147,6 +149,7 @@ export class BlockCache {
     const most = at.host === 0 ? 1 : MAX_BLOCK_INSTRUCTIONS;
     let secondHost = NO_PAGE;
     let offset = 0;
+    this.#polling.begin();
     for (let count = 0; count < most && offset < pageLeft; count++) {
       // Bytes that CS allows from here on.
       const allowed = at.limit - (at.eip + offset) + 1;
@@ -163,11 +166,14 @@ export class BlockCache {
         if (at.host !== 0 && secondHost !== 0) this.#writeSpecial(SPECIAL.STRADDLE, 0, secondHost);
       }
       const { result } = this.options.decoder;
+      if (outcome === 'ok') this.#polling.add(result, this.#free, offset);
       const ends = this.#writeRecord(result, outcome === 'too-long', offset, at.flat, at.code32);
       offset += outcome === 'too-long' ? 1 : result.length;
       if (ends || secondHost !== NO_PAGE) break;
     }
     this.#writeSpecial(SPECIAL.END, offset, 0);
+    const loop = this.#polling.end();
+    if (loop !== null) this.#view.setInt32(loop.input + RECORD.immediate2, loop.ticks, true);
     if (at.host !== 0 && secondHost !== 0) this.#register(at, firstRecord, offset, secondHost);
     else this.options.onUncached();
     return firstRecord;

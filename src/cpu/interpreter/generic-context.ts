@@ -3,7 +3,7 @@ import { ECX, EXCEPTION, FLAG, STATE, gprSlot } from '../../isa/cpu-state.js';
 import type { Label } from '../../isa/ir/body.js';
 import { hostFunction } from '../../isa/ir/body.js';
 import type { I32, I32Like, I64, ValType } from '../../isa/ir/expr.js';
-import { call, i32, i64 } from '../../isa/ir/expr.js';
+import { call, i32, i64, select } from '../../isa/ir/expr.js';
 import type { FlagSemantics, Semantics, SystemRoutine, Width } from '../../isa/semantics.js';
 import { SYSTEM_ROUTINES } from '../../isa/semantics.js';
 import type { Form } from '../decode/form.js';
@@ -254,10 +254,31 @@ export class GenericContext extends OperandContext implements Semantics {
     const value = this.var('i32');
     this.if(
       i32.and(i32.and(isKnown, isSteady), i32.eqz(this.cpl())),
-      () => this.set(value, i32.load(STATE.steadyValue)),
+      () => {
+        this.#skipRounds();
+        this.set(value, i32.load(STATE.steadyValue));
+      },
       () => this.set(value, read()),
     );
     return value;
+  }
+  /** A polling loop that comes back to its IN with the same answer: all rounds that would get it again are taken at once. */
+  #skipRounds(): void {
+    const round = this.let(this.field32('immediate2'));
+    this.if(round, () => {
+      const length = this.let(i64.extend_u(round));
+      const now = this.let(this.tick());
+      const isAgain = i32.and(i32.eq(i32.load(STATE.pollRecord), this.rec), i64.eq(i64.load(STATE.pollTick), now));
+      this.if(isAgain, () => {
+        const steady = this.let(i64.sub(i64.sub(i64.load(STATE.steadyUntil), now), 1));
+        const left = this.let(i64.load32_u(STATE.budget));
+        const most = select(i64.lt_u(steady, left), steady, left);
+        const ticks = i64.mul(i64.div_u(most, length), length);
+        this.store(STATE.budget, i32.sub(i32.load(STATE.budget), i32.wrap(ticks)));
+      });
+      this.store(STATE.pollRecord, this.rec);
+      this.store64(STATE.pollTick, i64.add(this.tick(), length));
+    });
   }
   portOut(width: Width, port: I32, value: I32): void {
     this.do(portOut, width / 8, port, value);

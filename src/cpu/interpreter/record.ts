@@ -30,7 +30,10 @@ export const RECORD = {
   displacement: 16,
   /** i32: immediate; for near branches the target's offset from the block's first byte; STRADDLE: expected host page. */
   immediate: 20,
-  /** i32: second immediate or far selector; for direct branches the linked target record, 0 when not linked. */
+  /**
+   * i32: second immediate or far selector; for direct branches the linked target record, 0 when not linked; for IN the
+   * ticks of a round when its block is a polling loop, else 0.
+   */
   immediate2: 24,
   /** u32: FFFF or FFFFFFFF. */
   addressMask: 28,

@@ -14,6 +14,8 @@ const SLOT_SHIFT = 21;
 const SLOT_BYTES = 2 ** SLOT_SHIFT;
 const SLOTS = 2 ** (32 - SLOT_SHIFT);
 const PAGES_TO_SLOT = SLOT_SHIFT - PAGE_SHIFT;
+/** Pages that may be written, before all of them are forgotten to make room. */
+const MAX_WRITABLE = 1 << 16;
 /** Behind the last page of a list. */
 const END = -1;
 
@@ -41,6 +43,8 @@ export class Tlb {
   readonly #first = new Int32Array(SLOTS).fill(END);
   /** By linear page: the next one of its slot + 1, END, or 0 for a page that is in no list. */
   readonly #next = new Int32Array(FOUR_GIB_PAGES);
+  /** Linear pages that got an entry for writing since these were forgotten; some more than once, some gone. */
+  #writable: number[] = [];
   readonly #tables = new Map<number, TableUse[]>();
   /** Tables whose entries translate single pages, by the slot of the first. */
   readonly #leaves = new Map<number, Set<number>>();
@@ -105,6 +109,8 @@ export class Tlb {
     const physicalPage = (host - LAYOUT.ram) >>> PAGE_SHIFT;
     const flags = this.physical.flags(physicalPage);
     this.#noteWriter(page, physicalPage);
+    if (this.#writable.length === MAX_WRITABLE) this.flushWrites();
+    this.#writable.push(page);
     this.#i32[WRITE[user ? 1 : 0] + page] = tlbEntry(linear, host & ~0xfff, flags === 0 ? TLB_FAST : TLB_CAREFUL);
   }
 
@@ -187,7 +193,8 @@ export class Tlb {
   /** Forgets write permissions only: the next write to each page is noticed again. */
   flushWrites(): void {
     const t = this.#i32;
-    this.#forEach((page) => (t[WRITE[0] + page] = t[WRITE[1] + page] = 0));
+    for (const page of this.#writable) t[WRITE[0] + page] = t[WRITE[1] + page] = 0;
+    this.#writable = [];
   }
 
   invalidate(linear: number): void {

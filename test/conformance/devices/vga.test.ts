@@ -108,6 +108,27 @@ describe('VGA text mode', () => {
     expect(retraces).toBe(70);
   });
 
+  it('says until when input status 1 stands, and nothing of the kind about other ports', () => {
+    const seen = new Set<number>();
+    for (let n = 0; n < 2_000; n++) {
+      bench.advance(1 + ((n * 7919) % 20_011));
+      const value = bench.read(0x3da);
+      seen.add(value);
+      const until = bench.ports.steadyUntil(0x3da);
+      expect(until).toBeGreaterThan(bench.clock.now);
+      const left = until - bench.clock.now;
+      for (const ticks of [1, left >> 1, left - 1]) {
+        const peeked = { ...bench.clock };
+        bench.clock.now += Math.min(ticks, left - 1);
+        expect(bench.ports.read(0x3da, 1)).toBe(value);
+        bench.clock.now = peeked.now;
+      }
+    }
+    // Displaying, between lines, and in the vertical retrace.
+    expect(seen.size).toBeGreaterThanOrEqual(3);
+    for (const port of [0x3c0, 0x3c5, 0x3c9, 0x3ba, 0x3d5]) expect(bench.ports.steadyUntil(port), `${port}`).toBe(0);
+  });
+
   it('knows graphics from text', () => {
     bench.read(0x3da);
     bench.write(0x3c0, 0x30);
