@@ -26,7 +26,10 @@ export interface CompiledRegion {
 export interface RegionCompiler {
   /** It has enough to do: ask again later. */
   readonly isBusy: boolean;
-  /** `done` is called before this returns, or from a later `poll`; with null when nothing came of it. */
+  /**
+   * `done` is called before this returns, or from a later `poll`; with null when nothing came of it. The job is handed
+   * over: its arrays may be gone when this returns.
+   */
   compile(job: RegionJob, done: (region: CompiledRegion | null) => void): void;
   /** Hands out what is done. */
   poll(): void;
