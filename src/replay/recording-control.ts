@@ -234,7 +234,6 @@ export class RecordingControl {
   /** Adds the state at this boundary to the recording: replay can begin there. */
   checkpoint(): void {
     this.#active?.recorder.checkpoint();
-    this.flush();
   }
 
   /** Tick at which the policy ends the running recording. */

@@ -27,8 +27,8 @@ export interface Region {
   requestsLeft: number;
   /** What `requestsLeft` began with. */
   readonly patience: number;
-  /** The one it takes the place of. */
-  readonly replaces: Region | null;
+  /** The one it takes the place of when it is installed. */
+  replaces: Region | null;
   /** What takes its place is being compiled. */
   isRenewed: boolean;
   /** Set once it is compiled. */
@@ -94,6 +94,7 @@ export class LiveRegions {
   install(region: Region, { module, bytes }: CompiledRegion): void {
     const { memory, core } = this.options;
     if (region.replaces !== null) this.drop(region.replaces);
+    region.replaces = null;
     this.#makeRoom(bytes);
     const slot = this.#free.pop()!;
     const instance = new WebAssembly.Instance(module, { env: { memory }, core });
