@@ -6,7 +6,7 @@ import { describeFailure, runVectors } from './vectors/run.js';
 import { createTarget } from './vectors/target.js';
 import { parseVectors } from './vectors/vector.js';
 
-/** Tier 2 compiles every block before it runs; what it leaves to the interpreter runs there. */
+/** Tier 2 compiles blocks when they run first; what it leaves to the interpreter runs there. */
 const TIERS = { '1': ['interpreter'], '2': ['regions'], all: ['interpreter', 'regions'] } as const;
 
 interface VectorOptions {

@@ -24,7 +24,7 @@ export interface CpuOptions {
   readonly mmio: MmioBus;
   readonly io: IoSpace;
   readonly nsPerTick: number;
-  /** Default 'all'; 'regions' compiles each block before it runs. */
+  /** Default 'all'; 'regions' compiles blocks when they run first, and waits. */
   readonly tier?: Tier;
   /** How often a block runs before it is compiled, where the tier does not say it well enough. */
   readonly hotRuns?: number;

@@ -186,7 +186,7 @@ export function renderMarkdown(results: Results, plotFile: string): string {
   if (hasRows) sections.push(`## Memory and recordings\n\n${sizeTable(results)}`);
   if (kernels !== null) {
     sections.push(
-      `## Three kernels by tier, MIPS\n\n${kernelTable(kernels)}\n\n\`regions\` compiles every block before it first runs.`,
+      `## Three kernels by tier, MIPS\n\n${kernelTable(kernels)}\n\n\`regions\` compiles blocks when they run first, and waits.`,
     );
   }
   if (pauses !== null) sections.push(`## Pauses of a working guest\n\n${pauseTable(pauses)}`);

@@ -6,8 +6,8 @@ import { Ne2000 } from '../../../src/devices/net/ne2000.js';
 import type { NetworkCard, NetworkCardOptions } from '../../../src/devices/net/network-card.js';
 import { PCI, PCI_COMMAND } from '../../../src/devices/pci/config-space.js';
 import { Bench } from './conformance.js';
+import { cardOptions, MAC } from './network-card.js';
 
-const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 const RAM = 0x2_0000;
 const RING = 0x1000;
 const DESCRIPTORS = 64;
@@ -38,20 +38,7 @@ const frame = fc
 
 function options(bench: Bench, ram: Uint8Array): NetworkCardOptions {
   return {
-    clock: bench.clock,
-    timers: bench.timers,
-    memory: {
-      read: (address, count) => {
-        const out = new Uint8Array(count).fill(0xff);
-        if (address < ram.length) out.set(ram.subarray(address, address + count));
-        return out;
-      },
-      write: (address, bytes) => {
-        if (address < ram.length) ram.set(bytes.subarray(0, ram.length - address), address);
-      },
-    },
-    irq: bench.line('irq'),
-    mac: MAC,
+    ...cardOptions(bench, ram),
     transmit: () => {},
   };
 }

@@ -7,26 +7,13 @@ import { E1000Card } from '../../../src/devices/net/e1000/e1000.js';
 import { Ne2000 } from '../../../src/devices/net/ne2000.js';
 import type { NetworkCardOptions } from '../../../src/devices/net/network-card.js';
 import { Bench, deviceConformance } from './conformance.js';
+import { cardOptions, MAC } from './network-card.js';
 
-const MAC = Uint8Array.of(0x52, 0x54, 0, 0x12, 0x34, 0x56);
 const BROADCAST = [0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
 
 function options(bench: Bench, sent: Uint8Array[], ram = new Uint8Array(0x40000)): NetworkCardOptions {
   return {
-    clock: bench.clock,
-    timers: bench.timers,
-    memory: {
-      read: (address, count) => {
-        const out = new Uint8Array(count).fill(0xff);
-        if (address < ram.length) out.set(ram.subarray(address, address + count));
-        return out;
-      },
-      write: (address, bytes) => {
-        if (address < ram.length) ram.set(bytes.subarray(0, ram.length - address), address);
-      },
-    },
-    irq: bench.line('irq'),
-    mac: MAC,
+    ...cardOptions(bench, ram),
     transmit: (frame) => {
       sent.push(frame.slice());
       bench.note(`sent ${frame.length}`);
