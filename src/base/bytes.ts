@@ -2,6 +2,8 @@ import { assert } from './assert.js';
 import { CodedError } from './errors.js';
 import { utf8Decode, utf8Encode } from './platform.js';
 
+const WORD = 2 ** 32;
+
 /** Growing little-endian byte sink. */
 export class ByteWriter {
   #bytes: Uint8Array<ArrayBuffer>;
@@ -58,7 +60,7 @@ export class ByteWriter {
   /** Non-negative safe integer as 8 bytes. */
   safe(value: number): this {
     assert(Number.isSafeInteger(value) && value >= 0, `not a safe unsigned integer: ${value}`);
-    return this.u64(BigInt(value));
+    return this.u32(value % WORD).u32(Math.floor(value / WORD));
   }
   raw(bytes: Uint8Array): this {
     const at = this.#reserve(bytes.length);
@@ -134,11 +136,11 @@ export class ByteReader {
     return this.#view.getFloat64(this.#take(8), true);
   }
   safe(): number {
-    const value = this.u64();
-    if (value > BigInt(Number.MAX_SAFE_INTEGER)) {
+    const value = this.u32() + this.u32() * WORD;
+    if (!Number.isSafeInteger(value)) {
       throw new CodedError('DAMAGED', 'integer out of range', { where: `${this.source} at offset ${this.#at - 8}` });
     }
-    return Number(value);
+    return value;
   }
   /** A view, not a copy. */
   raw(count: number): Uint8Array {

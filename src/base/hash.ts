@@ -2,6 +2,11 @@
 export interface Hashing {
   /** SHA-256 of the concatenation of `parts`: 32 bytes. */
   sha256(...parts: Uint8Array[]): Uint8Array;
+  /**
+   * 16 bytes that tell two different concatenations of `parts` apart at the speed of memory. Whoever tries can find others
+   * that have the same: it detects, and does not authenticate.
+   */
+  checksum(parts: readonly Uint8Array[]): Uint8Array;
   /** CRC-32 (IEEE), unsigned. `previous` is the CRC of what came before `bytes`, to go on from there. */
   crc32(bytes: Uint8Array, previous?: number): number;
 }

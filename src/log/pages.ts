@@ -35,6 +35,8 @@ export interface PageSource {
   page(index: number): Uint8Array;
   /** True if the page is as it was in the state before this one; only asked for checkpoints. */
   unchanged?(index: number): boolean;
+  /** True if the page is known to hold zeros without a look at it. */
+  isZero?(index: number): boolean;
   /** Pages below `first` have been encoded. */
   forget?(first: number): void;
 }
@@ -78,6 +80,7 @@ class PageClassifier {
 
   classify(index: number): { kind: Run; source: number } {
     if (this.mayKeep && this.pages.unchanged?.(index) === true) return { kind: Run.KEEP, source: 0 };
+    if (this.pages.isZero?.(index) === true) return { kind: Run.ZERO, source: 0 };
     const page = this.pages.page(index);
     if (isZero(page)) return { kind: Run.ZERO, source: 0 };
     // By SHA-256, not by a faster checksum: a guest could fill its RAM with collisions.
@@ -128,7 +131,7 @@ function writeBlock(pages: PageSource, first: number, runs: readonly PendingRun[
     if (run.kind !== Run.INLINE) continue;
     for (let i = 0; i < run.count; i++) out.raw(pages.page(run.first + i));
   }
-  return out.finish();
+  return out.view();
 }
 
 /** Decodes the blocks of one image in order. */

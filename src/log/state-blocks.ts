@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.js';
+import { ByteWriter } from '../base/bytes.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import { MAX_PAYLOAD_BYTES } from './chunk-builder.js';
@@ -37,7 +38,8 @@ function* cut(bytes: Uint8Array): Generator<Uint8Array> {
 
 /**
  * The messages of one state: its manifest, then the blocks of each section in order; a block's sequence number counts
- * within its section. A generator, so that the work is done when a block is wanted.
+ * within its section. A generator, so that the work is done when a block is wanted; a block's payload is valid until the
+ * next one is.
  */
 export function* stateMessages(
   kind: StateKind,
@@ -52,6 +54,7 @@ export function* stateMessages(
   const manifest = ENTRY_KINDS[kind].payload.encode({ sections: references });
   yield { topic: topicText(kind), tick, sequence: 0, payload: manifest };
   const { payload } = ENTRY_KINDS[`${kind}-block`];
+  const scratch = new ByteWriter(MAX_PAYLOAD_BYTES);
   for (const section of sections) {
     const topic = topicText(`${kind}-block`, section.name);
     const blocks = 'pages' in section ? encodePages(section.pages, hashing, kind === 'checkpoint') : cut(section.bytes);
@@ -62,7 +65,8 @@ export function* stateMessages(
       const data = next.value;
       next = blocks.next();
       const effort = Math.max(data.length, minimum);
-      yield { topic, tick, sequence: sequence++, payload: payload.encode({ last: next.done === true, data }), effort };
+      const bytes = payload.encode({ last: next.done === true, data }, scratch);
+      yield { topic, tick, sequence: sequence++, payload: bytes, effort };
     }
   }
 }

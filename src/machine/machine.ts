@@ -36,9 +36,9 @@ export interface StateSnapshot {
 /** Hash of a machine's state at a tick; see docs/determinism.md. */
 export interface Digest {
   readonly tick: Tick;
-  /** SHA-256 of every section, and of what was written to each page store since the last digest, by name. */
+  /** Of every section, and of what was written to each page store since the last digest, by name: 32 bytes. */
   readonly sections: ReadonlyMap<string, Uint8Array>;
-  /** SHA-256 over number and contents of the RAM pages written since the last digest. */
+  /** Of numbers and contents of the RAM pages written since the last digest: 32 bytes. */
   readonly ram: Uint8Array;
   readonly pages: readonly number[];
 }
@@ -66,6 +66,7 @@ export class Machine {
   #resetRequested = false;
   #breakRequested = false;
   #idleTicks: Tick = 0;
+  readonly #scratch = new ByteWriter(4096);
 
   constructor(parts: MachineParts) {
     this.cpu = parts.cpu;
@@ -168,27 +169,31 @@ export class Machine {
   // ---- state
   /** CPU, timers and devices. RAM is read through `cpu.physical`, page stores through `stores`. */
   save(): StateSnapshot {
-    this.cpu.settle();
     const sections: Section[] = [];
-    const add = (name: string, write: (out: ByteWriter) => void): void => {
-      const out = new ByteWriter();
-      write(out);
-      sections.push({ name, bytes: out.finish() });
-    };
-    add('cpu', (out) => this.cpu.state.save(out));
-    add('timers', (out) => this.timers.save(out));
-    add('machine', (out) => {
-      out.u8(this.cpu.physical.a20 ? 1 : 0);
-      out.u8(this.#resetRequested ? 1 : 0);
-      out.text(this.#stop === null ? '' : JSON.stringify(this.#stop));
-    });
-    for (const device of this.devices) {
-      add(device.id, (out) => {
-        out.text(device.kind).u32(device.version);
-        writeState(out, device.schema, device.state);
-      });
-    }
+    this.#forEachSection((name, bytes) => sections.push({ name, bytes: bytes.slice() }));
     return { tick: this.tick, sections };
+  }
+
+  /** `bytes` are valid during the call. */
+  #forEachSection(visit: (name: string, bytes: Uint8Array) => void): void {
+    this.cpu.settle();
+    const out = this.#scratch;
+    this.cpu.state.save(out.clear());
+    visit('cpu', out.view());
+    this.timers.save(out.clear());
+    visit('timers', out.view());
+    const stop = this.#stop === null ? '' : JSON.stringify(this.#stop);
+    out
+      .clear()
+      .u8(this.cpu.physical.a20 ? 1 : 0)
+      .u8(this.#resetRequested ? 1 : 0)
+      .text(stop);
+    visit('machine', out.view());
+    for (const device of this.devices) {
+      out.clear().text(device.kind).u32(device.version);
+      writeState(out, device.schema, device.state);
+      visit(device.id, out.view());
+    }
   }
 
   /** The opposite of save(); RAM and page stores must already hold the snapshot's pages. Throws MISMATCH or DAMAGED. */
@@ -233,13 +238,13 @@ export class Machine {
   /** Hash of the state at this boundary; the RAM part covers what changed since the last call. */
   digest(): Digest {
     const { physical, memory } = this.cpu;
-    const { sections } = this.save();
+    const hashes = new Map<string, Uint8Array>();
+    this.#forEachSection((name, bytes) => hashes.set(name, this.hashing.sha256(bytes)));
     const pages = physical.takeDirty(DIRTY.DIGEST);
     memory.tlb.flushWrites();
     const numbers = new ByteWriter(pages.length * 4);
     for (const page of pages) numbers.u32(page);
-    const ram = this.hashing.sha256(numbers.finish(), ...pages.map((p) => physical.page(p)));
-    const hashes = new Map(sections.map((s) => [s.name, this.hashing.sha256(s.bytes)]));
+    const ram = this.hashing.sha256(numbers.view(), this.hashing.checksum(physical.pages(pages)));
     for (const [name, store] of this.stores) hashes.set(name, hashWritten(store, this.hashing));
     return {
       tick: this.tick,
@@ -291,23 +296,15 @@ function storesOf(devices: readonly Device[]): Map<string, PageStore> {
   return stores;
 }
 
-/** Pages hashed with one call. */
-const PAGES_PER_HASH = 4096;
-
-/** SHA-256 over number and contents of what was written since the last call; a page that went away has no contents. */
+/** Hash of numbers and contents of what was written since the last call; a page that went away has no contents. */
 function hashWritten(store: PageStore, hashing: Hashing): Uint8Array {
   const written = store.takeDirty();
-  let hash = new Uint8Array(0);
-  for (let first = 0; first < written.length; first += PAGES_PER_HASH) {
-    const numbers = written.slice(first, first + PAGES_PER_HASH);
-    const head = new ByteWriter(numbers.length * 9).raw(hash);
-    const pages: Uint8Array[] = [];
-    for (const number of numbers) {
-      const page = store.get(number);
-      head.safe(number).u8(page === undefined ? 0 : 1);
-      if (page !== undefined) pages.push(page);
-    }
-    hash = new Uint8Array(hashing.sha256(head.finish(), ...pages));
+  const numbers = new ByteWriter(written.length * 9);
+  const pages: Uint8Array[] = [];
+  for (const number of written) {
+    const page = store.get(number);
+    numbers.safe(number).u8(page === undefined ? 0 : 1);
+    if (page !== undefined) pages.push(page);
   }
-  return hash.length > 0 ? hash : hashing.sha256();
+  return hashing.sha256(numbers.view(), hashing.checksum(pages));
 }

@@ -2,7 +2,6 @@ import { ByteReader, ByteWriter } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import { PAGE_SIZE } from '../base/units.js';
 import type { PageStore } from '../core/page-store.js';
-import { LAYOUT } from '../cpu/memory/layout.js';
 import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { PageSource } from '../log/pages.js';
@@ -88,7 +87,7 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
         );
       }
       hasRam = true;
-      return physical.u8.subarray(LAYOUT.ram, LAYOUT.ram + physical.pageCount * PAGE_SIZE);
+      return physical.overwrite();
     },
   });
   if (!hasRam) throw new CodedError('MISMATCH', 'the recording has no RAM');

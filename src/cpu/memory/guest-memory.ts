@@ -34,6 +34,10 @@ export class GuestMemory implements LinearMemory {
 
   /** Host address, or 0 for a device; fills the TLB. Throws #PF. An instruction fetch has 0 `bytes` of data. */
   #map(linear: number, write: boolean, user: boolean, bytes: number): number {
+    if (write) {
+      const known = this.tlb.wake(linear, user);
+      if (known !== 0) return known;
+    }
     const watched = this.#watchedPages.has(linear >>> 12);
     const page = this.walker.walk(linear >>> 0, { write, user, fetch: bytes === 0 });
     if (watched && bytes > 0) this.onWatched(linear, bytes, write);

@@ -28,8 +28,8 @@ export const LAYOUT = {
   ram: 72 * MIB,
 } as const;
 
-/** Who watches for written pages; each has its own bit. */
-export const DIRTY = { DIGEST: 1, CAPTURE: 2 } as const;
+/** Who watches for written pages; each has its own bit. EVER stays: a page without it holds zeros. */
+export const DIRTY = { DIGEST: 1, CAPTURE: 2, EVER: 4 } as const;
 export const DIRTY_FOR_ALL = 0xff;
 
 export const LOOKUP_ENTRIES = 262144;
@@ -52,10 +52,12 @@ export const PAGE_FLAG = {
 
 /**
  * TLB entry: 0 = nothing known. Bit 0: fast; host address = linear + entry + TLB_BIAS. Bit 1 (write tables only):
- * translated, but the page's flags need attention; host address = linear + entry + TLB_BIAS - 1.
+ * translated, but the page's flags need attention; host address = linear + entry + TLB_BIAS - 1. Bit 2 (write tables
+ * only): translated, but who watches for written pages must be told first; nobody but Tlb.wake() uses it.
  */
 export const TLB_FAST = 1;
 export const TLB_CAREFUL = 2;
+export const TLB_ASLEEP = 4;
 export const TLB_BIAS = 4095;
 
 /** Entry that maps the linear page of `linear` to the engine-memory page at `host`. */

@@ -175,15 +175,41 @@ export class PhysicalMemory {
   /** Pages written since the last call for the same observer, ascending. The caller flushes write mappings afterwards. */
   takeDirty(observer: number): number[] {
     const pages: number[] = [];
-    const count = this.pageCount;
-    for (let page = 0; page < count; page++) {
-      const at = LAYOUT.pageDirty + page;
-      if (this.u8[at] & observer) {
-        this.u8[at] &= ~observer;
-        pages.push(page);
+    const { u8, i32 } = this;
+    const end = LAYOUT.pageDirty + this.pageCount;
+    const four = observer * 0x01010101;
+    for (let word = LAYOUT.pageDirty; word < end; word += 4) {
+      if ((i32[word >> 2] & four) === 0) continue;
+      for (let at = word; at < word + 4; at++) {
+        if ((u8[at] & observer) === 0) continue;
+        u8[at] &= ~observer;
+        pages.push(at - LAYOUT.pageDirty);
       }
     }
     return pages;
+  }
+
+  /** True if nothing but zeros was ever in the page, known without a look: a host gives memory to pages that are read. */
+  isUnwritten(page: number): boolean {
+    return (this.u8[LAYOUT.pageDirty + page] & DIRTY.EVER) === 0;
+  }
+
+  /** RAM and device memory to be overwritten as a whole. The CPU must be told of it: Cpu.restored(). */
+  overwrite(): Uint8Array {
+    this.u8.fill(DIRTY_FOR_ALL, LAYOUT.pageDirty, LAYOUT.pageDirty + this.pageCount);
+    return this.u8.subarray(LAYOUT.ram, LAYOUT.ram + this.pageCount * PAGE_SIZE);
+  }
+
+  /** Contents of pages in ascending order: views, of neighbours a single one. */
+  pages(numbers: readonly number[]): Uint8Array[] {
+    const views: Uint8Array[] = [];
+    for (let i = 0; i < numbers.length;) {
+      const first = i++;
+      while (i < numbers.length && numbers[i] === numbers[i - 1] + 1) i++;
+      const at = LAYOUT.ram + numbers[first] * PAGE_SIZE;
+      views.push(this.u8.subarray(at, at + (i - first) * PAGE_SIZE));
+    }
+    return views;
   }
 
   /** Contents of one RAM page; a view. */

@@ -8,6 +8,8 @@ import type { PhysicalMemory } from './physical.js';
 export class RamCapture {
   readonly pageCount: number;
   readonly #saved = new Map<number, Uint8Array>();
+  /** Saved for pages that were zeros. */
+  readonly #zeros = new Uint8Array(PAGE_SIZE);
   /** Pages below have been read for the last time. */
   #first = 0;
 
@@ -23,9 +25,15 @@ export class RamCapture {
     return this.#saved.get(index) ?? this.physical.page(index);
   }
 
+  isZero(index: number): boolean {
+    const saved = this.#saved.get(index);
+    return saved === undefined ? this.physical.isUnwritten(index) : saved === this.#zeros;
+  }
+
   /** The page is about to be written. */
   save(index: number): void {
-    if (index >= this.#first && !this.#saved.has(index)) this.#saved.set(index, this.physical.page(index).slice());
+    if (index < this.#first || this.#saved.has(index)) return;
+    this.#saved.set(index, this.physical.isUnwritten(index) ? this.#zeros : this.physical.page(index).slice());
   }
 
   /** Pages below `first` are not needed any more. */
@@ -44,6 +52,8 @@ export class RamCapture {
 
   /** Of the copies. */
   get bytes(): number {
-    return this.#saved.size * PAGE_SIZE;
+    let pages = 0;
+    for (const page of this.#saved.values()) if (page !== this.#zeros) pages++;
+    return pages * PAGE_SIZE;
   }
 }

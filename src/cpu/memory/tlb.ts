@@ -1,5 +1,5 @@
 import { PAGE_SHIFT, PAGE_SIZE } from '../../base/units.js';
-import { LAYOUT, PAGE_FLAG, TLB_CAREFUL, TLB_FAST, tlbEntry } from './layout.js';
+import { LAYOUT, PAGE_FLAG, TLB_ASLEEP, TLB_CAREFUL, TLB_FAST, tlbEntry } from './layout.js';
 import type { PhysicalMemory } from './physical.js';
 
 const READ = [LAYOUT.tlbReadSupervisor >> 2, LAYOUT.tlbReadUser >> 2] as const;
@@ -14,7 +14,7 @@ const SLOT_SHIFT = 21;
 const SLOT_BYTES = 2 ** SLOT_SHIFT;
 const SLOTS = 2 ** (32 - SLOT_SHIFT);
 const PAGES_TO_SLOT = SLOT_SHIFT - PAGE_SHIFT;
-/** Pages that may be written, before all of them are forgotten to make room. */
+/** Pages that may be written, before flushWrites() makes room. */
 const MAX_WRITABLE = 1 << 16;
 /** Behind the last page of a list. */
 const END = -1;
@@ -43,7 +43,7 @@ export class Tlb {
   readonly #first = new Int32Array(SLOTS).fill(END);
   /** By linear page: the next one of its slot + 1, END, or 0 for a page that is in no list. */
   readonly #next = new Int32Array(FOUR_GIB_PAGES);
-  /** Linear pages that got an entry for writing since these were forgotten; some more than once, some gone. */
+  /** Linear pages that got an entry for writing since the last flushWrites(); some more than once, some gone. */
   #writable: number[] = [];
   readonly #tables = new Map<number, TableUse[]>();
   /** Tables whose entries translate single pages, by the slot of the first. */
@@ -190,11 +190,25 @@ export class Tlb {
     this.physical.clearFlag(page, PAGE_FLAG.TABLE);
   }
 
-  /** Forgets write permissions only: the next write to each page is noticed again. */
+  /** The next write to each page is noticed again. */
   flushWrites(): void {
     const t = this.#i32;
-    for (const page of this.#writable) t[WRITE[0] + page] = t[WRITE[1] + page] = 0;
+    for (const page of this.#writable) {
+      for (const table of WRITE) {
+        const entry = t[table + page];
+        if (entry & (TLB_FAST | TLB_CAREFUL)) t[table + page] = (entry & ~0xfff) | TLB_ASLEEP;
+      }
+    }
     this.#writable = [];
+  }
+
+  /** A write to a page that flushWrites() has been at: the host address, without a walk; 0 for any other page. */
+  wake(linear: number, user: boolean): number {
+    const entry = this.lookupWrite(linear, user);
+    if ((entry & TLB_ASLEEP) === 0) return 0;
+    const host = (linear + (entry & ~0xfff) + PAGE_SIZE) >>> 0;
+    this.fillWrite(linear, host, user);
+    return host;
   }
 
   invalidate(linear: number): void {

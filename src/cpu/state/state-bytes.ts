@@ -16,31 +16,49 @@ function* guestFields(): Generator<StateField> {
   }
 }
 
-/** Address of each element of each architectural field, in order of declaration. */
-function* elements(): Generator<{ address: number; bytes: number; padded: number }> {
+/** Bytes that are saved together, with padding behind them. */
+interface Run {
+  readonly address: number;
+  bytes: number;
+  padded: number;
+}
+
+/** Every element of every architectural field, in order of declaration; those without padding in between as one. */
+function runs(): Run[] {
+  const found: Run[] = [];
   for (const name of guestFields()) {
     const stride = fieldStride(name);
+    const bytes = meaningfulBytes(name);
     const count = STATE_FIELDS[name].count ?? 1;
     for (let i = 0; i < count; i++) {
-      yield { address: STATE[name] + i * stride, bytes: meaningfulBytes(name), padded: stride };
+      const address = STATE[name] + i * stride;
+      const last = found.at(-1);
+      const isNext = last !== undefined && last.bytes === last.padded && last.address + last.bytes === address;
+      if (isNext) {
+        last.bytes += bytes;
+        last.padded += stride;
+      } else found.push({ address, bytes, padded: stride });
     }
   }
+  return found;
 }
+
+const RUNS: readonly Run[] = runs();
 
 /** Zeroes every architectural field. */
 export function clearFields(view: DataView): void {
-  for (const { address, padded } of elements()) new Uint8Array(view.buffer, address, padded).fill(0);
+  for (const { address, padded } of RUNS) new Uint8Array(view.buffer, address, padded).fill(0);
 }
 
 export function saveFields(view: DataView, eflags: number, out: ByteWriter): void {
   out.u32(eflags >>> 0);
-  for (const { address, bytes } of elements()) out.raw(new Uint8Array(view.buffer, address, bytes));
+  for (const { address, bytes } of RUNS) out.raw(new Uint8Array(view.buffer, address, bytes));
 }
 
 /** Returns EFLAGS. */
 export function restoreFields(view: DataView, input: ByteReader): number {
   const eflags = input.u32();
-  for (const { address, bytes, padded } of elements()) {
+  for (const { address, bytes, padded } of RUNS) {
     const slot = new Uint8Array(view.buffer, address, padded);
     slot.fill(0);
     slot.set(input.raw(bytes));
