@@ -28,6 +28,8 @@ export interface CpuOptions {
   readonly tier?: Tier;
   /** How often a block runs before it is compiled, where the tier does not say it well enough. */
   readonly hotRuns?: number;
+  /** Default true; without, each round of a program that waits is executed (recurrence.ts). The guest cannot tell. */
+  readonly skipsRounds?: boolean;
   readonly cpuid: CpuidConfig;
   /** INTA cycle: vector of the pending external interrupt. */
   readonly acknowledge: () => number;

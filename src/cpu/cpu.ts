@@ -9,6 +9,8 @@ import { LAYOUT } from './memory/layout.js';
 import { HOT_RUNS, RegionTier } from './region/region-tier.js';
 import { PageWalker } from './memory/page-walk.js';
 import { engineMemoryPages, PhysicalMemory } from './memory/physical.js';
+import { Recurrence } from './recurrence.js';
+import { SliceClock } from './slice-clock.js';
 import { CpuStateView } from './state/cpu-state-view.js';
 import { CpuSystem } from './system/cpu-system.js';
 import { Breakpoints } from './system/breakpoints.js';
@@ -16,6 +18,7 @@ import { DR6 } from './system/control-bits.js';
 import type { CpuEvent } from './system/deliver.js';
 import { GuestFault } from './system/guest-fault.js';
 import { memoryFunctions } from './system/memory-functions.js';
+import { Outside } from './system/outside.js';
 import { portFunctions } from './system/port-access.js';
 import { SteadyPort } from './system/steady-port.js';
 
@@ -23,6 +26,8 @@ import { SteadyPort } from './system/steady-port.js';
 const MAX_SLICE = 0x4000_0000;
 /** Interrupt shadow that holds off debug traps as well. */
 const SHADOW_STACK_SWITCH = 2;
+/** They read or set what changes by itself. */
+const TIMED_ROUTINES = new Set(['rdmsr', 'wrmsr', 'rdpmc']);
 /** Vectors that push an error code. */
 const HAS_ERROR_CODE = new Set<number>([8, 10, 11, 12, 13, 14, 17]);
 
@@ -42,10 +47,9 @@ export class Cpu implements Clock {
   readonly #execute: () => void;
   readonly #breakpoints: Breakpoints;
   readonly #steady: SteadyPort;
-  #sliceEndTick: Tick = 0;
-  #executing = false;
-  /** Tick at which run() returns to its owner. */
-  #runEnd: Tick = 0;
+  readonly #clock: SliceClock;
+  readonly #outside = new Outside();
+  readonly recurrence: Recurrence;
   /** The slice was cut: the owner must look at events. */
   #cut = false;
   /** An exception or interrupt was delivered since the step began. */
@@ -60,6 +64,7 @@ export class Cpu implements Clock {
     this.nsPerTick = options.nsPerTick;
     this.physical = new PhysicalMemory({ memory, ramBytes, deviceBytes, mmio });
     this.#view = this.physical.view;
+    this.#clock = new SliceClock(this.#view);
     this.#steady = new SteadyPort(this.#view);
     this.state = new CpuStateView(memory.buffer, LAYOUT);
     const walker = new PageWalker(this.state, this.physical, {
@@ -77,16 +82,16 @@ export class Cpu implements Clock {
       tooLong: interpreter.tooLong,
       translate: (linear) => this.memory.translateCode(linear),
       devicePhysical: () => this.memory.devicePhysical,
-      onUncached: () => this.#refetch(),
+      onUncached: () => this.#clock.endSlice(),
       hotRuns,
       onDropped: (block) => this.#regions?.blockDropped(block),
       onCleared: () => jumps.forget(),
     });
     // The instructions behind the one in flight may have changed, or those of its further iterations.
     this.memory.onCodeWritten = (host, bytes) => {
-      if (this.#blocks.written(host, bytes)) this.#refetch();
+      if (this.#blocks.written(host, bytes)) this.#clock.endSlice();
     };
-    this.memory.tlb.onCodeDropped = () => this.#refetch();
+    this.memory.tlb.onCodeDropped = () => this.#clock.endSlice();
     this.#breakpoints = new Breakpoints(this.state);
     this.memory.onWatched = (linear, bytes, write) => {
       if (this.#breakpoints.dataAccess(linear, bytes, write)) this.cut();
@@ -101,7 +106,10 @@ export class Cpu implements Clock {
       },
       clock: this,
       cpuid: options.cpuid,
-      onFerr: options.onFerr,
+      onFerr: (level) => {
+        this.#outside.touch();
+        options.onFerr(level);
+      },
       onApicBase: () => options.onApicBase?.(),
       onShutdown: () => {
         this.shutdown = true;
@@ -123,6 +131,16 @@ export class Cpu implements Clock {
         hotRuns,
       });
     }
+    this.physical.onMmio = () => this.#outside.touch();
+    this.recurrence = new Recurrence({
+      isWanted: options.skipsRounds ?? true,
+      cpu: this,
+      outside: this.#outside,
+      step: () => {
+        this.#slice(this.now + 1);
+        return this.#mayGoOn() && !this.#mustStep() && !this.wakeable;
+      },
+    });
     this.reset();
   }
 
@@ -140,56 +158,32 @@ export class Cpu implements Clock {
     this.state.updateModeCache();
     this.#debugRegistersChanged();
     this.state.shadowTick = this.now;
+    this.recurrence.restart();
     this.cut();
   }
 
   // ---- time
-  /** Tick at which the running slice ends. */
-  get #sliceEnd(): Tick {
-    return this.#sliceEndTick;
-  }
-  set #sliceEnd(tick: Tick) {
-    this.#sliceEndTick = tick;
-    this.#view.setUint32(STATE.sliceEnd, tick >>> 0, true);
-    this.#view.setUint32(STATE.sliceEnd + 4, Math.floor(tick / 0x1_0000_0000), true);
-  }
-
   /** The tick of the instruction in flight, or of the boundary between instructions. */
   get now(): Tick {
-    return this.#sliceEnd - this.#view.getUint32(STATE.budget, true) - (this.#executing ? 1 : 0);
+    return this.#clock.now;
   }
 
-  /** Sets the clock: restore, or idle time skipped. Only between instructions. */
+  /** Sets the clock: restore, or time that passes without executing. Only between instructions. */
   set now(tick: Tick) {
     if (this.state.interruptShadow !== 0 && this.state.shadowTick === this.now) this.state.shadowTick = tick;
-    this.#sliceEnd = tick;
-    this.#view.setUint32(STATE.budget, 0, true);
+    this.#clock.now = tick;
   }
 
   /** Ends the running slice behind the instruction in flight. */
   cut(): void {
-    if (!this.#executing) return;
-    this.#refetch();
+    if (!this.#clock.isExecuting) return;
+    this.#clock.endSlice();
     this.#cut = true;
   }
 
-  /** The instruction behind the one in flight must be looked up anew. Like a short slice, nobody sees it. */
-  #refetch(): void {
-    if (!this.#executing) return;
-    this.#sliceEnd -= this.#view.getUint32(STATE.budget, true);
-    this.#view.setUint32(STATE.budget, 0, true);
-  }
-
-  /** Ends the running slice at `tick`, or behind the instruction in flight if that is later. */
+  /** Ends the running slice at `tick`, or behind the instruction in flight if that is later. The owner sees that tick. */
   cutAt(tick: Tick): void {
-    if (!this.#executing) return;
-    const end = Math.max(tick, this.now + 1);
-    // The owner must see that tick, however many slices run() makes of the way.
-    this.#runEnd = Math.min(this.#runEnd, end);
-    if (end >= this.#sliceEnd) return;
-    const budget = this.#view.getUint32(STATE.budget, true) - (this.#sliceEnd - end);
-    this.#view.setUint32(STATE.budget, budget, true);
-    this.#sliceEnd = end;
+    this.#clock.cutAt(tick);
   }
 
   // ---- interrupts
@@ -267,31 +261,28 @@ export class Cpu implements Clock {
    */
   run(until: Tick): void {
     this.#cut = false;
-    this.#runEnd = until;
+    this.#clock.runEnd = until;
     this.#regions?.poll();
-    while (this.now < this.#runEnd && !this.#cut && !this.halted && !this.shutdown) {
+    while (this.#mayGoOn()) {
       if (this.#mustStep()) this.#step();
       // An interrupt that waits for the end of a shadow is due at the next boundary.
-      else this.#slice(this.wakeable ? this.now + 1 : Math.min(this.#runEnd, this.now + MAX_SLICE));
+      else if (this.wakeable) this.#slice(this.now + 1);
+      else if (this.now >= this.recurrence.due) this.recurrence.look(this.#clock.runEnd);
+      else this.#slice(Math.min(this.#clock.runEnd, this.now + MAX_SLICE, this.recurrence.due));
       this.#reportDebug();
       if (this.wakeable) return;
     }
   }
 
+  #mayGoOn(): boolean {
+    return this.now < this.#clock.runEnd && !this.#cut && !this.halted && !this.shutdown;
+  }
+
   #slice(end: Tick): void {
-    const start = this.now;
     // RF holds for one instruction; it was looked at before.
     this.state.eflagsRest &= ~FLAG.RF;
-    this.#sliceEnd = end;
     this.#steady.forget();
-    this.#view.setUint32(STATE.budget, end - start, true);
-    this.#executing = true;
-    try {
-      this.#execute();
-    } finally {
-      // Now the boundary behind the last instruction.
-      this.#executing = false;
-    }
+    this.#clock.slice(end, this.#execute);
   }
 
   #mustStep(): boolean {
@@ -343,7 +334,13 @@ export class Cpu implements Clock {
       deliverFault: () => this.#deliverPending(),
       system: (routine: number, a: number, b: number, c: number, d: number, e: number) =>
         this.#systemRoutine(routine, a, b, c, d, e),
-      ...portFunctions({ io: this.options.io, system: this.system, memory, steady: this.#steady }),
+      ...portFunctions({
+        io: this.options.io,
+        system: this.system,
+        memory,
+        steady: this.#steady,
+        outside: this.#outside,
+      }),
     };
   }
 
@@ -363,6 +360,7 @@ export class Cpu implements Clock {
     const { state } = this;
     const name = SYSTEM_NUMBERS[routine];
     this.#steady.forget();
+    if (TIMED_ROUTINES.has(name)) this.#outside.touch();
     // A shadow that an earlier instruction cast ends with this one, which may cast its own.
     state.interruptShadow = 0;
     state.eip = this.#view.getUint32(STATE.nextEip, true);
@@ -389,7 +387,7 @@ export class Cpu implements Clock {
     // Delivering an exception ends a shadow, and so does every routine that does not cast its own.
     if (state.interruptShadow !== 0) this.state.shadowTick = this.now + 1;
     if (state.halted || this.wakeable || this.#mustStep()) this.cut();
-    else if (state.eflagsRest & FLAG.RF) this.#refetch();
+    else if (state.eflagsRest & FLAG.RF) this.#clock.endSlice();
   }
 
   #debugRegistersChanged(): void {

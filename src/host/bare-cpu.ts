@@ -9,6 +9,7 @@ export interface BareCpuOptions {
   readonly mmio: MmioBus;
   readonly tier?: Tier;
   readonly hotRuns?: number;
+  readonly skipsRounds?: boolean;
   readonly io?: IoSpace;
 }
 

@@ -114,6 +114,8 @@ export const STATE_FIELDS = {
   /** IN record of a polling loop whose last round read what still stands, and the tick at which its next round begins to. */
   pollRecord: engine('u32'),
   pollTick: engine('u64'),
+  /** Counts the reads of the time-stamp counter. */
+  clockReads: engine('u32'),
   /** Scratch for routines: 64 bytes. */
   scratch: engine('u64', 8),
   /** SSE exception flags that the instruction in flight has met so far; 0 between instructions. */

@@ -6,19 +6,26 @@ import type { ReelReader } from '../log/reel-reader.js';
 
 const ZEROS = new Uint8Array(BLOCK_BYTES);
 /** Blocks held in memory besides those of the chunks that the reader has at hand. */
-const CACHED_BLOCKS = 1024;
+export const CACHED_BLOCKS = 1024;
 
 interface Place {
   readonly position: Position;
   readonly isZero: boolean;
+  isUnread: boolean;
 }
 
 /** Blocks of base images that a recording has, up to where its replay has come. Contents are read when they are wanted. */
 export class RecordedBlocks {
   readonly #places = new Map<string, Map<number, Place>>();
   readonly #cache = new Map<Place, Uint8Array>();
+  #unread = 0;
 
   constructor(private readonly reader: ReelReader) {}
+
+  /** Blocks that nobody has wanted yet. */
+  get unread(): number {
+    return this.#unread;
+  }
 
   /** Throws DAMAGED for what is no block. */
   add({ image, offset, bytes, tick }: EntryOf<'block'>, position: Position): void {
@@ -29,15 +36,16 @@ export class RecordedBlocks {
     }
     let places = this.#places.get(image);
     if (places === undefined) this.#places.set(image, (places = new Map()));
-    const place = { position, isZero: bytes.length === 0 };
+    const place = { position, isZero: bytes.length === 0, isUnread: true };
     places.set(offset / BLOCK_BYTES, place);
+    this.#unread++;
     // It is read right away, as a rule.
     if (!place.isZero) this.#keep(place, bytes);
   }
 
   #keep(place: Place, bytes: Uint8Array): void {
-    // A copy, so that a block does not hold on to a whole chunk.
-    this.#cache.set(place, bytes.slice());
+    // Not the whole chunk with it.
+    this.#cache.set(place, bytes.buffer.byteLength > 2 * BLOCK_BYTES ? bytes.slice() : bytes);
     if (this.#cache.size > CACHED_BLOCKS) this.#cache.delete(this.#cache.keys().next().value!);
   }
 
@@ -49,6 +57,10 @@ export class RecordedBlocks {
   read(image: string, index: number): Uint8Array | null {
     const place = this.#places.get(image)?.get(index);
     if (place === undefined) return null;
+    if (place.isUnread) {
+      place.isUnread = false;
+      this.#unread--;
+    }
     if (place.isZero) return ZEROS;
     const cached = this.#cache.get(place);
     if (cached !== undefined) return cached;

@@ -4,7 +4,7 @@ import type { Tick } from '../core/clock.js';
 import type { AskKind, GateBackend } from '../core/input-gate.js';
 import type { EntryOf, LogEntry } from '../log/entries.js';
 import type { Position } from '../log/chunk-store.js';
-import { RecordedBlocks } from './recorded-blocks.js';
+import { CACHED_BLOCKS, RecordedBlocks } from './recorded-blocks.js';
 import type { EntryCursor } from '../log/entry-cursor.js';
 import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
@@ -25,6 +25,8 @@ const STOPPING_MARKS: ReadonlySet<MarkType> = new Set(['mark', 'begin', 'check',
 
 /** Ticks between looks at the host, so that a long replay can report progress and be interrupted. */
 export const REPLAY_SLICE_TICKS = 5_000_000;
+
+const MAX_UNREAD_BLOCKS = CACHED_BLOCKS / 2;
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, i) => byte === b[i]);
@@ -108,8 +110,11 @@ export class ReplaySession implements GateBackend {
   output(): void {}
 
   block(image: string, index: number): Uint8Array {
-    // Blocks lie ahead of the next entry that concerns replay: those were passed, unless that entry was just used.
-    if (!this.#blocks.has(image, index)) this.#next();
+    while (!this.#blocks.has(image, index)) {
+      const entry = this.#next();
+      if (entry?.entry !== 'block') break;
+      this.#pass(entry);
+    }
     const block = this.#blocks.read(image, index);
     if (block !== null) return block;
     const { tick } = this.machine;
@@ -126,7 +131,10 @@ export class ReplaySession implements GateBackend {
     return entry === undefined ? 'nothing' : `${entry.entry} at tick ${entry.tick}`;
   }
 
-  /** The next entry that concerns replay; what is there for export only is passed over. */
+  /**
+   * The next entry that concerns replay; what is there for export only is passed over. So are blocks, unless so many wait
+   * to be read that the first of them would be forgotten.
+   */
   #next(): LogEntry | undefined {
     for (;;) {
       const entry = this.#cursor.peek();
@@ -136,13 +144,18 @@ export class ReplaySession implements GateBackend {
           this.#cursor.next();
           continue;
         case 'block':
-          this.#blocks.add(entry, this.#cursor.position);
-          this.#cursor.next();
+          if (this.#blocks.unread >= MAX_UNREAD_BLOCKS) return entry;
+          this.#pass(entry);
           continue;
         default:
           return entry;
       }
     }
+  }
+
+  #pass(block: EntryOf<'block'>): void {
+    this.#blocks.add(block, this.#cursor.position);
+    this.#cursor.next();
   }
 
   /** Runs to `until`, to the mark labelled `mark`, to the end or to a divergence, whichever is first. */
@@ -251,6 +264,9 @@ export class ReplaySession implements GateBackend {
       case 'end':
         this.#ended = entry.reason;
         return { kind: 'end', reason: entry.reason };
+      case 'block':
+        this.#pass(entry);
+        return null;
       default:
         this.#cursor.next();
         return null;

@@ -49,6 +49,8 @@ export class PhysicalMemory {
   readonly mmio: MmioBus;
   /** Called behind a write to a page with CODE or TABLE set. `host` is an engine-memory address. */
   onFlaggedWrite: (host: number, bytes: number) => void = () => {};
+  /** A device is asked or told something. */
+  onMmio: () => void = () => {};
   /** A page gained a flag: fast write mappings to it must go. */
   onFlagged: (physicalPage: number) => void = () => {};
   readonly #captures = new Set<RamCapture>();
@@ -165,8 +167,9 @@ export class PhysicalMemory {
 
   /** RAM as it is now, to be read later. The caller flushes write mappings afterwards. */
   capture(): RamCapture {
-    const count = this.pageCount;
-    for (let at = LAYOUT.pageDirty; at < LAYOUT.pageDirty + count; at++) this.u8[at] &= ~DIRTY.CAPTURE;
+    const end = LAYOUT.pageDirty + this.pageCount;
+    // Four pages at a time.
+    for (let at = LAYOUT.pageDirty; at < end; at += 4) this.i32[at >> 2] &= ~(DIRTY.CAPTURE * 0x01010101);
     const capture = new RamCapture(this, (closed) => this.#captures.delete(closed));
     this.#captures.add(capture);
     return capture;
@@ -297,9 +300,11 @@ export class PhysicalMemory {
   }
 
   mmioRead(physical: number, width: Width): number {
+    this.onMmio();
     return physical < FOUR_GIB ? this.mmio.read(physical, width) : OPEN_BUS[width];
   }
   mmioWrite(physical: number, value: number, width: Width): void {
+    this.onMmio();
     if (physical < FOUR_GIB) this.mmio.write(physical, value >>> 0, width);
   }
 }

@@ -36,6 +36,15 @@ export class RamCapture {
     this.#saved.set(index, this.physical.isUnwritten(index) ? this.#zeros : this.physical.page(index).slice());
   }
 
+  /** Every page is again as it was. */
+  get isUnchanged(): boolean {
+    for (const [index, saved] of this.#saved) {
+      const page = this.physical.page(index);
+      for (let i = 0; i < PAGE_SIZE; i++) if (page[i] !== saved[i]) return false;
+    }
+    return true;
+  }
+
   /** Pages below `first` are not needed any more. */
   forget(first: number): void {
     for (const index of this.#saved.keys()) if (index < first) this.#saved.delete(index);

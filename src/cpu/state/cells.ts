@@ -45,6 +45,7 @@ const SCALARS = [
   'flat',
   'tlbRead',
   'tlbWrite',
+  'clockReads',
 ] as const satisfies readonly StateField[];
 
 /** The memory behind a view. */

@@ -3,6 +3,7 @@ import type { CpuOptions } from '../cpu-options.js';
 import type { GuestMemory } from '../memory/guest-memory.js';
 import type { CpuSystem } from './cpu-system.js';
 import { GuestFault } from './guest-fault.js';
+import type { Outside } from './outside.js';
 import type { SteadyPort } from './steady-port.js';
 
 interface PortAccess {
@@ -10,10 +11,11 @@ interface PortAccess {
   readonly system: Pick<CpuSystem, 'checkIo'>;
   readonly memory: Pick<GuestMemory, 'pend'>;
   readonly steady: SteadyPort;
+  readonly outside: Outside;
 }
 
 /** What the interpreter calls for IN, OUT, INS and OUTS. A fault is left pending. */
-export function portFunctions({ io, system, memory, steady }: PortAccess) {
+export function portFunctions({ io, system, memory, steady, outside }: PortAccess) {
   const pend = (e: unknown): void => {
     if (!(e instanceof GuestFault)) throw e;
     memory.pend(e);
@@ -36,11 +38,15 @@ export function portFunctions({ io, system, memory, steady }: PortAccess) {
       try {
         const value = io.read(port & 0xffff, width) | 0;
         const until = width === 1 ? (io.steadyUntil?.(port & 0xffff) ?? 0) : 0;
-        if (until > 0) steady.note(port & 0xffff, value, until);
+        if (until > 0) {
+          steady.note(port & 0xffff, value, until);
+          outside.noteSteady(until);
+        } else outside.touch();
         return value;
       } catch (e) {
         // The backdoor touches guest memory on request and may fault (flag TOUCH).
         pend(e);
+        outside.touch();
         return 0;
       }
     },
@@ -49,6 +55,7 @@ export function portFunctions({ io, system, memory, steady }: PortAccess) {
       steady.forget();
       if (!isAllowed(width, port & 0xffff, false)) return;
       const mask = width === 4 ? 0xffff_ffff : (1 << (8 * width)) - 1;
+      outside.touch();
       io.write(port & 0xffff, (value & mask) >>> 0, width);
     },
     checkPort(bytes: number, port: number): void {

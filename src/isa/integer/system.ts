@@ -80,6 +80,7 @@ const rdtsc: SemanticsFn = (c) => {
   const restricted = i32.and(i32.load(STATE.cr4), CR4_TSD);
   c.raiseIf(i32.and(i32.ne(restricted, 0), i32.ne(c.cpl(), 0)), EXCEPTION.GP, 0);
   const value = c.let(i64.add(c.tick(), i64.load(STATE.tscOffset)));
+  c.store(STATE.clockReads, i32.add(i32.load(STATE.clockReads), 1));
   c.setReg(EAX, 32, i32.wrap(value));
   c.setReg(EDX, 32, i32.wrap(i64.shr_u(value, 32n)));
 };
