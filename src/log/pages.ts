@@ -134,15 +134,25 @@ function writeBlock(pages: PageSource, first: number, runs: readonly PendingRun[
   return out.view();
 }
 
+/** Memory that an image is decoded into. */
+export interface PageTarget {
+  /** As many pages as the image has. */
+  readonly bytes: Uint8Array;
+  /** True if the page is known to hold zeros without a look at it. */
+  isZero?(page: number): boolean;
+  /** The page is about to be written. */
+  willWrite?(page: number): void;
+}
+
 /** Decodes the blocks of one image in order. */
 export class PageDecoder {
-  #target: Uint8Array | undefined;
+  #target: PageTarget | undefined;
   #pageCount = 0;
   #next = 0;
 
   /** `allocate` gives the bytes to decode into; for a checkpoint they hold the state before it. */
   constructor(
-    private readonly allocate: (pageCount: number) => Uint8Array,
+    private readonly allocate: (pageCount: number) => PageTarget,
     private readonly mayKeep: boolean,
     private readonly where: string,
   ) {}
@@ -163,8 +173,8 @@ export class PageDecoder {
 
   #begin(pageCount: number): void {
     const target = this.allocate(pageCount);
-    if (target.length !== pageCount * PAGE_SIZE) {
-      throw new CodedError('MISMATCH', `an image of ${pageCount} pages where ${target.length} bytes fit`, {
+    if (target.bytes.length !== pageCount * PAGE_SIZE) {
+      throw new CodedError('MISMATCH', `an image of ${pageCount} pages where ${target.bytes.length} bytes fit`, {
         where: this.where,
       });
     }
@@ -172,27 +182,28 @@ export class PageDecoder {
     this.#pageCount = pageCount;
   }
 
-  #run(input: ByteReader, target: Uint8Array): void {
+  #run(input: ByteReader, target: PageTarget): void {
     const kind = input.u8();
     const count = input.u32();
     if (count === 0 || count > this.#pageCount - this.#next) throw this.#damaged(`a run of ${count} pages`);
+    const { bytes } = target;
     const from = this.#next * PAGE_SIZE;
-    const to = from + count * PAGE_SIZE;
+    const willWrite = (): void => {
+      for (let page = this.#next; page < this.#next + count; page++) target.willWrite?.(page);
+    };
     switch (kind) {
       case Run.ZERO:
-        // A host gives memory to pages that are written: most of a fresh machine's are zeros already.
-        for (let at = from; at < to; at += PAGE_SIZE) {
-          const page = target.subarray(at, at + PAGE_SIZE);
-          if (!isZero(page)) page.fill(0);
-        }
+        for (let page = this.#next; page < this.#next + count; page++) this.#clear(page, target);
         break;
       case Run.INLINE:
-        target.set(input.raw(count * PAGE_SIZE), from);
+        willWrite();
+        bytes.set(input.raw(count * PAGE_SIZE), from);
         break;
       case Run.COPY: {
         const source = input.u32();
         if (source + count > this.#next) throw this.#damaged(`a copy of page ${source} before it is known`);
-        target.copyWithin(from, source * PAGE_SIZE, (source + count) * PAGE_SIZE);
+        willWrite();
+        bytes.copyWithin(from, source * PAGE_SIZE, (source + count) * PAGE_SIZE);
         break;
       }
       case Run.KEEP:
@@ -202,6 +213,15 @@ export class PageDecoder {
         throw this.#damaged(`a run of the unknown kind ${kind}`);
     }
     this.#next += count;
+  }
+
+  /** A host gives memory to pages that are read, and more so to those that are written: most hold zeros already. */
+  #clear(page: number, target: PageTarget): void {
+    if (target.isZero?.(page) === true) return;
+    const bytes = target.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+    if (isZero(bytes)) return;
+    target.willWrite?.(page);
+    bytes.fill(0);
   }
 
   /** All blocks have been applied. */

@@ -5,7 +5,7 @@ import type { Message } from './chunk-content.js';
 import type { ChunkStore, Position } from './chunk-store.js';
 import { ENTRY_KINDS } from './entries.js';
 import type { SectionReference } from './meta.js';
-import { PageDecoder } from './pages.js';
+import { PageDecoder, type PageTarget } from './pages.js';
 import { damagedAt } from './reel-source.js';
 import type { StateKind } from './state-blocks.js';
 
@@ -28,7 +28,7 @@ export interface StateReceiver {
    * The memory that a section of the encoding `pages` is read into: exactly `pageCount` pages. The file is not to be
    * trusted with the size: a receiver that does not expect it throws MISMATCH.
    */
-  pages(name: string, pageCount: number): Uint8Array;
+  pages(name: string, pageCount: number): PageTarget;
 }
 
 export function stateReference(kind: StateKind, message: Message, position: Position, where: string): StateReference {
@@ -38,14 +38,14 @@ export function stateReference(kind: StateKind, message: Message, position: Posi
 
 /** Reads the last of `states`; the others are those before it, as its pages may be equal to theirs. */
 export function readStates(store: ChunkStore, states: readonly StateReference[], receiver: StateReceiver): void {
-  const images = new Map<string, Uint8Array>();
+  const images = new Map<string, PageTarget>();
   states.forEach((state, i) => readState(store, state, images, receiver, i === states.length - 1));
 }
 
 function readState(
   store: ChunkStore,
   state: StateReference,
-  images: Map<string, Uint8Array>,
+  images: Map<string, PageTarget>,
   receiver: StateReceiver,
   isWanted: boolean,
 ): void {
@@ -83,13 +83,13 @@ function readPages(
   state: StateReference,
   name: string,
   blocks: Iterable<Uint8Array>,
-  images: Map<string, Uint8Array>,
+  images: Map<string, PageTarget>,
   receiver: StateReceiver,
 ): void {
   const where = `section ${name} at tick ${state.tick}`;
-  const allocate = (pageCount: number): Uint8Array => {
+  const allocate = (pageCount: number): PageTarget => {
     const known = images.get(name);
-    if (known !== undefined && known.length === pageCount * PAGE_SIZE) return known;
+    if (known !== undefined && known.bytes.length === pageCount * PAGE_SIZE) return known;
     const image = receiver.pages(name, pageCount);
     images.set(name, image);
     return image;

@@ -78,7 +78,7 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
         if (pageCount > MAX_STORE_PAGES) throw new CodedError('DAMAGED', `${pageCount} pages of ${name}`);
         const image = new Uint8Array(pageCount * PAGE_SIZE);
         pages.set(name, image);
-        return image;
+        return { bytes: image };
       }
       if (name !== RAM || pageCount !== physical.pageCount) {
         throw new CodedError(
@@ -87,7 +87,7 @@ export function loadState(machine: Machine, reader: ReelReader, state: StateRefe
         );
       }
       hasRam = true;
-      return physical.overwrite();
+      return physical.image;
     },
   });
   if (!hasRam) throw new CodedError('MISMATCH', 'the recording has no RAM');

@@ -68,7 +68,7 @@ describe('RAM that is read while the guest goes on', () => {
           const begin = (): void => {
             const { ram, expected } = capture(cpu);
             const target = new Uint8Array(RAM);
-            const decoder = new PageDecoder(() => target, false, 'test');
+            const decoder = new PageDecoder(() => ({ bytes: target }), false, 'test');
             readers.push({ ram, expected, target, decoder, blocks: encodePages(ram, hashing, false) });
           };
           begin();

@@ -29,7 +29,7 @@ export async function rewrite(from: string, to: string, changes: Changes): Promi
     pages: (name, count) => {
       const image = new Uint8Array(count * PAGE_SIZE);
       sections.push({ name, pages: pagesOf(image) });
-      return image;
+      return { bytes: image };
     },
   });
   const entries = [...reader.cursor()];

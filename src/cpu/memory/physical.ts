@@ -197,10 +197,13 @@ export class PhysicalMemory {
     return (this.u8[LAYOUT.pageDirty + page] & DIRTY.EVER) === 0;
   }
 
-  /** RAM and device memory to be overwritten as a whole. The CPU must be told of it: Cpu.restored(). */
-  overwrite(): Uint8Array {
-    this.u8.fill(DIRTY_FOR_ALL, LAYOUT.pageDirty, LAYOUT.pageDirty + this.pageCount);
-    return this.u8.subarray(LAYOUT.ram, LAYOUT.ram + this.pageCount * PAGE_SIZE);
+  /** RAM and device memory, for a state to be put there. The CPU must be told behind it: Cpu.restored(). */
+  get image(): { bytes: Uint8Array; isZero(page: number): boolean; willWrite(page: number): void } {
+    return {
+      bytes: this.u8.subarray(LAYOUT.ram, LAYOUT.ram + this.pageCount * PAGE_SIZE),
+      isZero: (page) => this.isUnwritten(page),
+      willWrite: (page) => this.#touch(page),
+    };
   }
 
   /** Contents of pages in ascending order: views, of neighbours a single one. */

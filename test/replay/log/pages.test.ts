@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CodedError } from '../../../src/base/errors.js';
 import { MAX_PAYLOAD_BYTES } from '../../../src/log/chunk-builder.js';
-import { encodePages, PageDecoder, pagesOf } from '../../../src/log/pages.js';
+import { encodePages, PageDecoder, pagesOf, type PageTarget } from '../../../src/log/pages.js';
 import { hashing, noise } from './sample.js';
 
 const PAGE = 4096;
 
 function decode(blocks: Iterable<Uint8Array>, target: Uint8Array, mayKeep = false): Uint8Array {
-  const decoder = new PageDecoder(() => target, mayKeep, 'ram');
+  const decoder = new PageDecoder(() => ({ bytes: target }), mayKeep, 'ram');
   for (const block of blocks) decoder.apply(block);
   decoder.end();
   return target;
@@ -43,6 +43,37 @@ describe('an image of pages', () => {
     expect(size(new Array<number>(10_000).fill(0))).toBeLessThan(60);
     expect(size([2, 3, 2, 3, 2, 3, 0, 0, 2, 3])).toBeLessThan(2 * PAGE + 100);
     expect(size([2, 3, 4])).toBeGreaterThan(3 * PAGE);
+  });
+
+  it('tells the memory which pages it writes, and leaves alone what holds zeros already', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(3), fc.nat(3)), { maxLength: 40 }), (pairs) => {
+        const before = memory(pairs.map(([from]) => from));
+        const after = memory(pairs.map(([, to]) => to));
+        const told = new Set<number>();
+        const target: PageTarget = {
+          bytes: before.slice(),
+          isZero: (page) => pairs[page]![0] === 0 && !told.has(page),
+          willWrite: (page) => {
+            // Before it is written.
+            if (!told.has(page)) {
+              const range = [page * PAGE, (page + 1) * PAGE] as const;
+              expect(Buffer.compare(target.bytes.subarray(...range), before.subarray(...range))).toBe(0);
+            }
+            told.add(page);
+          },
+        };
+        const decoder = new PageDecoder(() => target, false, 'ram');
+        for (const block of encodePages(pagesOf(after), hashing, false)) decoder.apply(block);
+        decoder.end();
+        expect(Buffer.compare(target.bytes, after)).toBe(0);
+        pairs.forEach(([from, to], page) => {
+          if (from !== to) expect(told.has(page)).toBe(true);
+          else if (to === 0) expect(told.has(page)).toBe(false);
+        });
+      }),
+      { numRuns: 200 },
+    );
   });
 
   it('stores of a later state only what changed', () => {

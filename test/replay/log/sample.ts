@@ -5,7 +5,7 @@ import type { ReelMeta } from '../../../src/log/meta.js';
 import type { ReelReader } from '../../../src/log/reel-reader.js';
 import { ReelWriter, type ReelWriterOptions } from '../../../src/log/reel-writer.js';
 import type { StateReceiver } from '../../../src/log/state-reader.js';
-import { pagesOf } from '../../../src/log/pages.js';
+import { pagesOf, type PageTarget } from '../../../src/log/pages.js';
 import { createHashing } from '../../../src/host/hashing.js';
 
 export const hashing = createHashing();
@@ -142,9 +142,9 @@ export class Sections implements StateReceiver {
   bytes(name: string, data: Uint8Array): void {
     this.blobs.set(name, data);
   }
-  pages(name: string, pageCount: number): Uint8Array {
+  pages(name: string, pageCount: number): PageTarget {
     const image = new Uint8Array(pageCount * 4096).fill(0xee);
     this.images.set(name, image);
-    return image;
+    return { bytes: image };
   }
 }
