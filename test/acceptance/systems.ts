@@ -37,8 +37,8 @@ const { Machine, Recording } = (
 
 /** Between looks at whether a system is up. */
 const LOOK_TICKS = 20_000_000;
-/** As much as takes a few minutes for the longest. */
-const THOROUGH: Thoroughness = { firstTicks: 50e6, stretches: 20, ticks: 15e9, regionTicks: 400e6 };
+/** All that the longest has, a pass of Memtest86+, which takes minutes. */
+const THOROUGH: Thoroughness = { firstTicks: 50e6, stretches: 20, ticks: 60e9, regionTicks: 60e9 };
 const DIGEST_TICKS = 2_000_000;
 const LIVE_TICKS = 5_000_000;
 const UP = 'up';

@@ -15,7 +15,7 @@ export interface Thoroughness {
   readonly firstTicks: number;
   /** Stretches between two digests in slices of 7, all over the recording. */
   readonly stretches: number;
-  /** Ticks on the interpreter, and of those in slices of 1000: all but of the longest. */
+  /** Ticks on the interpreter, and in slices of 1000. */
   readonly ticks: number;
   /** Ticks of the engine that compiles every block before it runs. */
   readonly regionTicks: number;
