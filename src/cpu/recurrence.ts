@@ -6,7 +6,7 @@ import type { CpuStateView } from './state/cpu-state-view.js';
 import { ACCESS } from './system/descriptor.js';
 import type { Outside } from './system/outside.js';
 
-/** Ticks between two looks: so many after one that was worth it, and twice as many after each that was not. */
+/** Ticks between two looks: a quarter as many after one that was worth it, and twice as many after one that was not. */
 const LEAST_GAP = 50_000;
 const MOST_GAP = 256 * LEAST_GAP;
 /** The longest round looked for; a look takes one by one as many ticks. */
@@ -78,7 +78,7 @@ export class Recurrence {
       cpu.now += ticks;
       this.#skippedTicks += ticks;
     }
-    this.#gap = ticks > this.#gap ? LEAST_GAP : Math.min(this.#gap * 2, MOST_GAP);
+    this.#gap = ticks > LEAST_GAP ? Math.max(this.#gap / 4, LEAST_GAP) : Math.min(this.#gap * 2, MOST_GAP);
     this.#schedule();
   }
 

@@ -1,5 +1,5 @@
 /**
- * Real systems on the machine: `npm run systems [-- --only text] [--cache folder] [--boot-sectors folder]
+ * Real systems on the machine: `npm run systems [-- --only name or part of it] [--cache folder] [--boot-sectors folder]
  * [--freedos IMAGE [--dos-game FILE.COM]] [--library FILE] [--screenshots folder]`.
  * Each is booted, recorded from its first instruction until it is up, and taken over live where it was up. Its recording
  * is replayed on all engines; on the interpreter alone, in slices of 7 ticks at the beginning and at places all over it;
@@ -150,8 +150,10 @@ const dos =
   freedos === undefined
     ? []
     : [false, true].map((hasSeaBios) => freeDos({ image: resolve(freedos), game, hasSeaBios }));
-for (const system of [...SYSTEMS, ...dos, ...sectors]) {
-  if (values.only !== undefined && !system.name.includes(values.only)) continue;
+const all = [...SYSTEMS, ...dos, ...sectors];
+const named = all.filter(({ name }) => name === values.only);
+const wanted = named.length > 0 ? named : all.filter(({ name }) => name.includes(values.only ?? ''));
+for (const system of wanted) {
   const result = await attempt(system, packages);
   results.push(result);
   process.stdout.write(`${result.outcome.padEnd(8)} ${system.name.padEnd(36)} ${result.detail}\n`);

@@ -158,6 +158,18 @@ describe('programs that wait', () => {
     expect(cpu.recurrence.skippedTicks).toBeGreaterThan(1e12 - 1e6);
   });
 
+  it('are found soon after they worked for long', () => {
+    const { cpu } = bench(true, 1000, 'interpreter');
+    // INC CX, until the word changes; then nothing.
+    start({ cpu, log: [] }, [0x41, 0x83, 0x3c, 0, 0x74, -6 & 0xff, 0x83, 0x3c, 1, 0x74, -5 & 0xff]);
+    cpu.run(20_000_000);
+    expect(cpu.recurrence.skippedTicks).toBe(0);
+    cpu.physical.write(DATA + 16, Uint8Array.of(1));
+    // As if something happened every million ticks.
+    for (let n = 0; n < 100; n++) cpu.run(cpu.now + 1_000_000);
+    expect(cpu.recurrence.skippedTicks).toBeGreaterThan(60_000_000);
+  });
+
   it('are not looked at in 32-bit code', () => {
     const { cpu } = bench(true, 1000, 'interpreter');
     start({ cpu, log: [] }, [0xeb, 0xfe]);
