@@ -90,9 +90,9 @@ export function fixedList<T>(inner: Codec<T>): Codec<T[]> {
 }
 
 export function writeState<S extends object>(out: ByteWriter, schema: StateSchema<S>, state: S): void {
-  for (const key of Object.keys(schema) as (keyof S)[]) schema[key].write(out, state[key]);
+  for (const key in schema) schema[key].write(out, state[key]);
 }
 
 export function readState<S extends object>(input: ByteReader, schema: StateSchema<S>, state: S): void {
-  for (const key of Object.keys(schema) as (keyof S)[]) state[key] = schema[key].read(input, state[key]);
+  for (const key in schema) state[key] = schema[key].read(input, state[key]);
 }

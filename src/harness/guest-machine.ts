@@ -22,6 +22,7 @@ import { Pause } from './pause.js';
 import { pictureOf, type PictureFormat } from './picture.js';
 import type { RunOptions, StopReason } from './run-options.js';
 import type { HostServices } from './services.js';
+import type { SliceLength } from './slice-length.js';
 
 export type { RunOptions, StopReason, Until } from './run-options.js';
 
@@ -43,7 +44,7 @@ export interface GuestMachineParts {
   readonly network: NetworkLinks;
   readonly pacer: Pacer | null;
   /** Ticks between looks at the host. */
-  readonly sliceTicks: number;
+  readonly slices: SliceLength;
   /** Principal checks of requests by the host. Throws DENIED. */
   readonly authorize: (host: HostName, action: 'stop' | 'mark' | 'control', name: string) => void;
   /** Starts a recording for the host. Throws DENIED, STATE or HOST_IO. */
@@ -242,7 +243,7 @@ export class GuestMachine {
   }
 
   async #run({ until = {}, signal, onProgress }: RunOptions): Promise<StopReason> {
-    const { session, services, control, pacer, network } = this.#parts;
+    const { session, services, control, pacer, network, slices } = this.#parts;
     let matched: 'serial' | 'mark' | null = null;
     const match = (what: 'serial' | 'mark'): void => {
       matched = what;
@@ -271,15 +272,17 @@ export class GuestMachine {
       }
       if (until.ticks !== undefined && this.tick >= until.ticks) return { kind: 'matched', what: 'ticks' };
       network.deliver();
-      const most = network.hasFrames || session.hasInput ? BUSY_SLICE_TICKS : this.#parts.sliceTicks;
-      const ticks = network.isEmpty ? this.#parts.sliceTicks : Math.min(most, this.#parts.sliceTicks);
+      const isBusy = !network.isEmpty && (network.hasFrames || session.hasInput);
+      const ticks = isBusy ? Math.min(BUSY_SLICE_TICKS, slices.ticks) : slices.ticks;
       const slice = Math.min(this.tick + ticks, this.#profile?.due ?? Infinity);
       const end = Math.min(until.ticks ?? Infinity, slice, control.endTick, nextScreen);
       const limit = pacer === null ? end : Math.min(end, Math.max(pacer.limit(), this.tick));
+      const started = services.monotonicMs();
       const stop = limit > this.tick || session.hasInput ? session.run(Math.max(limit, this.tick)) : null;
+      const begun = services.monotonicMs();
+      slices.took(begun - started);
       this.#profile?.poll();
       this.#enforceLimits();
-      const begun = services.monotonicMs();
       while (control.work() && services.monotonicMs() - begun < STATE_MS);
       const now = services.monotonicMs();
       if (now - lastFlush >= FLUSH_MS) {

@@ -46,6 +46,7 @@ import type { NetworkBackend, NetworkOptions } from './network.js';
 import { resolvePolicy } from './policy.js';
 import { Retention } from './retention.js';
 import type { HostServices } from './services.js';
+import { SliceLength } from './slice-length.js';
 import { VERDICTS } from './verdicts.js';
 
 /** Options that a machine has whether it boots or goes live from a recording; images there are what was in its drives. */
@@ -93,8 +94,6 @@ export interface MachineOptions extends LiveOptions {
   readonly nsPerTick?: number;
 }
 
-/** A few milliseconds of guest instructions between looks at the host. */
-const DEFAULT_SLICE_TICKS = 4_000_000;
 export const DEFAULT_OUT_DIR = 'recordings';
 
 interface Image {
@@ -304,7 +303,7 @@ export function launch(request: LaunchRequest): GuestMachine {
     events,
     network,
     pacer: (options.pacing ?? !network.isEmpty) ? services.createPacer(pc.config.nsPerTick) : null,
-    sliceTicks: options.sliceTicks ?? DEFAULT_SLICE_TICKS,
+    slices: new SliceLength(options.sliceTicks),
     authorize: (host, action, name) => void authorizeHost(gatekeeper, session, control, host, action, name),
     start: (host, { name, reason }) => {
       const grant = authorizeHost(gatekeeper, session, control, host, 'start', name);

@@ -44,6 +44,9 @@ export interface ReplayParts {
 
 /** Wall time between turns of the event loop, milliseconds. */
 const YIELD_MS = 50;
+/** Ticks of the first turn, and of the shortest. */
+const LEAST_TICKS = 5_000_000;
+const MOST_TICKS = 1e9;
 
 /** A machine that follows a recording. It can be left at any point: goLive(). */
 export class Replay {
@@ -139,7 +142,7 @@ export class Replay {
     const session = this.#here();
     const { services } = this.#parts;
     const target = until?.ticks ?? Infinity;
-    let step = session.sliceTicks;
+    let step = LEAST_TICKS;
     for (;;) {
       const begun = services.monotonicMs();
       const stop = this.#step(
@@ -159,7 +162,7 @@ export class Replay {
       }
       if (signal?.aborted) return { kind: 'interrupted' };
       onProgress?.(session.tick, session.endTick);
-      step = Math.min(1e9, Math.max(session.sliceTicks, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
+      step = Math.min(MOST_TICKS, Math.max(LEAST_TICKS, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
       await services.pause(0);
       if (signal?.aborted) return { kind: 'interrupted' };
     }

@@ -176,7 +176,7 @@ export class ReelWriter {
    * has done its part. Throws as flush().
    */
   work(): boolean {
-    this.#options.compressor.poll();
+    if (this.#inFlight.length > 0) this.#options.compressor.poll();
     let hasWorked = false;
     this.#attempt(() => {
       const hasHead = this.#file.bytesWritten > 0;

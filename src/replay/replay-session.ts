@@ -23,9 +23,6 @@ export type ReplayStop =
 /** What a label to run to may name: as for a live machine, a mark or the beginning of a phase. */
 const STOPPING_MARKS: ReadonlySet<MarkType> = new Set(['mark', 'begin', 'check', 'checkpoint']);
 
-/** Ticks between looks at the host, so that a long replay can report progress and be interrupted. */
-export const REPLAY_SLICE_TICKS = 5_000_000;
-
 const MAX_UNREAD_BLOCKS = CACHED_BLOCKS / 2;
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
@@ -52,8 +49,8 @@ export class ReplaySession implements GateBackend {
   onMark: (mark: EntryOf<'mark'>) => void = () => {};
   /** Text for a mismatch of asks; the recorder of backdoor calls knows how to read them. */
   describeRequest: (kind: AskKind, request: Uint8Array) => string = (_kind, request) => toHex(request);
-  /** Slices are cut to this many ticks. */
-  sliceTicks = REPLAY_SLICE_TICKS;
+  /** For tests: slices are cut to this many ticks. */
+  sliceTicks = Infinity;
 
   constructor(
     readonly machine: Machine,
