@@ -142,7 +142,8 @@ export class Replay {
     const session = this.#here();
     const { services } = this.#parts;
     const target = until?.ticks ?? Infinity;
-    let step = LEAST_TICKS;
+    const least = Math.min(LEAST_TICKS, session.sliceTicks);
+    let step = least;
     for (;;) {
       const begun = services.monotonicMs();
       const stop = this.#step(
@@ -162,7 +163,7 @@ export class Replay {
       }
       if (signal?.aborted) return { kind: 'interrupted' };
       onProgress?.(session.tick, session.endTick);
-      step = Math.min(MOST_TICKS, Math.max(LEAST_TICKS, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
+      step = Math.min(MOST_TICKS, Math.max(least, Math.round((step * YIELD_MS) / Math.max(tookMs, 1))));
       await services.pause(0);
       if (signal?.aborted) return { kind: 'interrupted' };
     }
