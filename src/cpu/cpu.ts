@@ -1,5 +1,6 @@
 import type { Clock, Tick } from '../core/clock.js';
 import { EXCEPTION, FLAG, STATE } from '../isa/cpu-state.js';
+import type { SystemRoutine } from '../isa/semantics.js';
 import type { CpuOptions } from './cpu-options.js';
 import { BlockCache } from './interpreter/block-cache.js';
 import { SYSTEM_NUMBERS } from './interpreter/generic-context.js';
@@ -27,7 +28,7 @@ const MAX_SLICE = 0x4000_0000;
 /** Interrupt shadow that holds off debug traps as well. */
 const SHADOW_STACK_SWITCH = 2;
 /** They read or set what changes by itself. */
-const TIMED_ROUTINES = new Set(['rdmsr', 'wrmsr', 'rdpmc']);
+const TIMED_ROUTINES: ReadonlySet<SystemRoutine> = new Set(['rdmsr', 'wrmsr', 'rdpmc']);
 /** Vectors that push an error code. */
 const HAS_ERROR_CODE = new Set<number>([8, 10, 11, 12, 13, 14, 17]);
 
@@ -49,6 +50,7 @@ export class Cpu implements Clock {
   readonly #steady: SteadyPort;
   readonly #clock: SliceClock;
   readonly #outside = new Outside();
+  /** Passes over what programs do while they wait. */
   readonly recurrence: Recurrence;
   /** The slice was cut: the owner must look at events. */
   #cut = false;

@@ -1,17 +1,10 @@
-import type { MmioBus } from '../core/bus.js';
 import { Cpu } from '../cpu/cpu.js';
-import type { IoSpace, Tier } from '../cpu/cpu-options.js';
+import type { CpuOptions, IoSpace } from '../cpu/cpu-options.js';
 import { DEFAULT_CPUID } from '../cpu/system/cpuid.js';
 import { cpuCode } from './cpu-code.js';
 
-export interface BareCpuOptions {
-  readonly ramBytes: number;
-  readonly mmio: MmioBus;
-  readonly tier?: Tier;
-  readonly hotRuns?: number;
-  readonly skipsRounds?: boolean;
-  readonly io?: IoSpace;
-}
+export type BareCpuOptions = Pick<CpuOptions, 'ramBytes' | 'mmio'> &
+  Partial<Pick<CpuOptions, 'code' | 'io' | 'tier' | 'hotRuns' | 'skipsRounds'>>;
 
 /** Ports that read as ones. */
 const NO_PORTS: IoSpace = {
@@ -25,7 +18,7 @@ export function createBareCpu(options: BareCpuOptions): Cpu {
   return new Cpu({
     io: NO_PORTS,
     ...options,
-    code: cpuCode(),
+    code: options.code ?? cpuCode(),
     nsPerTick: 4,
     cpuid: DEFAULT_CPUID,
     acknowledge: () => 0xff,

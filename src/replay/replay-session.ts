@@ -23,6 +23,7 @@ export type ReplayStop =
 /** What a label to run to may name: as for a live machine, a mark or the beginning of a phase. */
 const STOPPING_MARKS: ReadonlySet<MarkType> = new Set(['mark', 'begin', 'check', 'checkpoint']);
 
+/** Half of them: what was read may be wanted once more. */
 const MAX_UNREAD_BLOCKS = CACHED_BLOCKS / 2;
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -2,13 +2,12 @@ import { setTimeout as after } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { MmioBus } from '../../src/core/bus.js';
-import { Cpu } from '../../src/cpu/cpu.js';
 import { compileRegion, type CompiledRegion, type RegionCompiler } from '../../src/cpu/region/region-compiler.js';
 import type { RegionJob } from '../../src/cpu/region/region-job.js';
-import { DEFAULT_CPUID } from '../../src/cpu/system/cpuid.js';
 import type { BackgroundCompiler as Compiler } from '../../src/host/background-compiler.js';
+import { createBareCpu } from '../../src/host/bare-cpu.js';
 import { createCpuCode } from '../../src/host/cpu-model.js';
-import { CS, DS, ES, SS } from '../../src/isa/cpu-state.js';
+import { startAt } from '../conformance/cpu/start.js';
 import { ROOT } from '../tidy/sources.js';
 
 /** What is built: a thread runs no TypeScript. */
@@ -23,24 +22,8 @@ function hotLoop() {
   const code = createCpuCode({
     createBackground: () => ({ isBusy: false, compile: (job) => void jobs.push(job), poll: () => {} }),
   });
-  const cpu = new Cpu({
-    code,
-    ramBytes: 1 << 20,
-    mmio: new MmioBus(),
-    io: { read: () => 0, write: () => {}, exempt: () => false },
-    nsPerTick: 4,
-    cpuid: DEFAULT_CPUID,
-    acknowledge: () => 0,
-    onFerr: () => {},
-  });
-  const { state } = cpu;
-  cpu.physical.write(0x1000, Uint8Array.of(0x40, 0xeb, 0xfd));
-  state.cr0 |= 1;
-  for (const segment of [CS, DS, ES, SS]) {
-    state.setSegment(segment, 8, 0, 0xffff_ffff, segment === CS ? 0xc09b : 0xc093);
-  }
-  state.eip = 0x1000;
-  cpu.restored();
+  const cpu = createBareCpu({ code, ramBytes: 1 << 20, mmio: new MmioBus() });
+  startAt(cpu, 0x1000, [0x40, 0xeb, 0xfd], 'flat');
   cpu.run(cpu.now + 1_000_000);
   return { code, jobs };
 }

@@ -1,9 +1,10 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { hostLibrary } from '../../src/cli/host-library.js';
 import { Machine, Recording } from '../../src/index.js';
+import { ReelReader } from '../../src/log/reel-reader.js';
 import { desk } from '../cli/run-cli.js';
 
 const outDir = mkdtempSync(join(tmpdir(), 'guestreel-disks-'));
@@ -155,6 +156,39 @@ describe('a small image', () => {
     const live = await replay.goLive({ outDir });
     await rounds(live, 2, 3);
     await live.close();
+    await recording.close();
+  });
+});
+
+/** Reads the first sector of 1300 blocks of the master disk, one after the other, sends K and stops. */
+const READER = Buffer.from(
+  '31c08ec066be00080000baf601b0e0eebaf201b001ee426689f0ee4288e0ee4266c1e810eebaf701b020eeeca80874fbbf0080b90001baf001' +
+    'f36d6683c6086681fea030000072c2baf803b04beefaf4',
+  'hex',
+);
+
+describe('a replay', () => {
+  it('reads each block that the recording has once, however many follow one another', async () => {
+    const image = IMAGE.slice();
+    image.set(READER);
+    const machine = await Machine.create({ hda: image, memory: '4M', epoch: 0, outDir });
+    await machine.startRecording({ name: 'reader' });
+    await machine.run({ until: { serial: /K/ } });
+    const file = await machine.stopRecording();
+    await machine.close();
+    const recording = await Recording.open(file);
+    expect(recording.reader.digests()).toHaveLength(1);
+    const again = vi.spyOn(ReelReader.prototype, 'blockAt');
+    const { sha256 } = recording.meta.images.find(({ role }) => role === 'hda')!;
+    expect(recording.reader.blocks(sha256).length).toBeGreaterThanOrEqual(1300);
+    for (const sliceTicks of [Infinity, 1000]) {
+      const replay = await recording.replay();
+      replay.sliceTicks = sliceTicks;
+      expect(await replay.run()).toEqual({ kind: 'end', reason: 'stopped' });
+      expect(replay.serialText).toContain('K');
+      expect(again).not.toHaveBeenCalled();
+    }
+    again.mockRestore();
     await recording.close();
   });
 });

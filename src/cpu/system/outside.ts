@@ -4,10 +4,13 @@ import type { Tick } from '../../core/clock.js';
 export class Outside {
   #isTouched = false;
   #steadyUntil: Tick = Infinity;
+  /** The port that answered so. */
+  #steadyPort: number | null = null;
 
   forget(): void {
     this.#isTouched = false;
     this.#steadyUntil = Infinity;
+    this.#steadyPort = null;
   }
 
   /** A device was told something, or asked what it may answer otherwise the next time. */
@@ -15,8 +18,10 @@ export class Outside {
     this.#isTouched = true;
   }
 
-  /** A device answered, and will answer the same at every tick below `until`. */
-  noteSteady(until: Tick): void {
+  /** A device answered, and will answer the same at every tick below `until`, as long as no other port is used. */
+  noteSteady(port: number, until: Tick): void {
+    if (this.#steadyPort !== null && this.#steadyPort !== port) this.touch();
+    this.#steadyPort = port;
     this.#steadyUntil = Math.min(this.#steadyUntil, until);
   }
 

@@ -40,7 +40,7 @@ export function portFunctions({ io, system, memory, steady, outside }: PortAcces
         const until = width === 1 ? (io.steadyUntil?.(port & 0xffff) ?? 0) : 0;
         if (until > 0) {
           steady.note(port & 0xffff, value, until);
-          outside.noteSteady(until);
+          outside.noteSteady(port & 0xffff, until);
         } else outside.touch();
         return value;
       } catch (e) {

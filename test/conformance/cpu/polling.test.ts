@@ -6,7 +6,8 @@ import type { Cpu } from '../../../src/cpu/cpu.js';
 import { PollingLoop } from '../../../src/cpu/interpreter/polling-loop.js';
 import { createBareCpu } from '../../../src/host/bare-cpu.js';
 import { cpuCode } from '../../../src/host/cpu-code.js';
-import { CS, DS, EBX, ECX, EDX, ES, ESP, SS } from '../../../src/isa/cpu-state.js';
+import { EBX, ECX, EDX, ESP } from '../../../src/isa/cpu-state.js';
+import { startAt } from './start.js';
 
 const RAM_BYTES = 0x10_0000;
 const CODE = 0x8000;
@@ -45,19 +46,12 @@ function machine(signal: Signal, isTelling: boolean, tier: 'interpreter' | 'regi
 }
 
 function start(cpu: Cpu, is32: boolean, code: readonly number[]): void {
-  const { state, physical } = cpu;
-  const limit = is32 ? 0xffff_ffff : 0xffff;
-  for (const s of [DS, ES, SS]) state.setSegment(s, 0, 0, limit, is32 ? 0x4093 : 0x93);
-  state.setSegment(CS, 0, 0, limit, is32 ? 0x409b : 0x9b);
-  state.cr0 = is32 ? 0x11 : 0x10;
-  state.updateModeCache();
+  const { state } = cpu;
   state.setGpr(EDX, PORT);
   state.setGpr(EBX, COUNTERS);
   state.setGpr(ECX, 0);
   state.setGpr(ESP, 0x7000);
-  state.eip = CODE;
-  physical.write(CODE, Uint8Array.from(code));
-  cpu.restored();
+  startAt(cpu, CODE, code, is32 ? 'flat' : 'real');
 }
 
 function look(cpu: Cpu): string {

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { MmioBus } from '../../../src/core/bus.js';
-import { Cpu } from '../../../src/cpu/cpu.js';
 import { structure } from '../../../src/cpu/region/control-flow.js';
 import type { RegionCompiler } from '../../../src/cpu/region/region-compiler.js';
 import type { RegionJob } from '../../../src/cpu/region/region-job.js';
-import { DEFAULT_CPUID } from '../../../src/cpu/system/cpuid.js';
+import { createBareCpu } from '../../../src/host/bare-cpu.js';
 import { createCpuCode } from '../../../src/host/cpu-model.js';
-import { CS, DS, ES, ESP, SS } from '../../../src/isa/cpu-state.js';
+import { ESP } from '../../../src/isa/cpu-state.js';
+import { startAt } from './start.js';
 
 const CODE = 0x8000;
 const HOT_RUNS = 100;
@@ -28,26 +28,9 @@ function jobsOf(bytes: readonly number[], ticks: number, compile?: (immediate: R
       };
     },
   });
-  const cpu = new Cpu({
-    code,
-    ramBytes: 1 << 20,
-    mmio: new MmioBus(),
-    io: { read: () => 0, write: () => {}, exempt: () => false },
-    nsPerTick: 4,
-    cpuid: DEFAULT_CPUID,
-    hotRuns: HOT_RUNS,
-    acknowledge: () => 0,
-    onFerr: () => {},
-  });
-  const { state } = cpu;
-  cpu.physical.write(CODE, Uint8Array.from(bytes));
-  state.cr0 |= 1;
-  for (const segment of [CS, DS, ES, SS]) {
-    state.setSegment(segment, 8, 0, 0xffff_ffff, segment === CS ? 0xc09b : 0xc093);
-  }
-  state.setGpr(ESP, 0x7000);
-  state.eip = CODE;
-  cpu.restored();
+  const cpu = createBareCpu({ code, ramBytes: 1 << 20, mmio: new MmioBus(), hotRuns: HOT_RUNS });
+  cpu.state.setGpr(ESP, 0x7000);
+  startAt(cpu, CODE, bytes, 'flat');
   cpu.run(cpu.now + ticks);
   return jobs;
 }
