@@ -1,7 +1,6 @@
 import type { Instruction } from '../isa/instruction.js';
 import { Decoder } from './decode/decoder.js';
 import { OpcodeMap } from './decode/opcode-map.js';
-import type { InterpreterCode } from './interpreter/handlers.js';
 import { generateInterpreter } from './interpreter/handlers.js';
 import { engineCode, loadInterpreter, type EngineCode } from './interpreter/stored-interpreter.js';
 import { FormSupport } from './region/form-support.js';
@@ -26,7 +25,6 @@ export class CpuCode {
   readonly immediate: RegionCompiler;
   /** Compiles in whatever way keeps the guest running. */
   readonly background: RegionCompiler;
-  #generated: InterpreterCode | null = null;
   #regionCode: RegionCode | null = null;
   #module: WebAssembly.Module | null = null;
 
@@ -34,22 +32,20 @@ export class CpuCode {
     this.opcodes = new OpcodeMap(table, features);
     const { storedInterpreter = null, createBackground } = options;
     const loaded = storedInterpreter === null ? null : loadInterpreter(storedInterpreter, this.opcodes.forms);
-    this.interpreter = loaded ?? engineCode(this.#generate());
+    this.interpreter = loaded ?? engineCode(generateInterpreter(this.opcodes.forms));
     this.immediate = immediateCompiler(() => this.regionCode);
     this.background = createBackground?.(this.immediate) ?? this.immediate;
   }
 
-  #generate(): InterpreterCode {
-    return (this.#generated ??= generateInterpreter(this.opcodes.forms));
-  }
-
-  /** What compiles regions: made when it is first wanted, which takes a while. */
+  /** What compiles regions. */
   get regionCode(): RegionCode {
-    if (this.#regionCode === null) {
-      const { formOfSlot, leavesOfSlot, module } = this.#generate();
-      this.#regionCode = { formOfSlot, leavesOfSlot, exported: module.exported, support: new FormSupport() };
-    }
-    return this.#regionCode;
+    const { formOfSlot, leavesOfSlot, exported } = this.interpreter;
+    return (this.#regionCode ??= {
+      formOfSlot,
+      leavesOfSlot,
+      exported: new Set(exported),
+      support: new FormSupport(),
+    });
   }
 
   /** The interpreter, compiled when it is first wanted. */

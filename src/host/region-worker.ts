@@ -3,7 +3,8 @@ import type { CompiledRegion } from '../cpu/region/region-compiler.js';
 import { compileRegion } from '../cpu/region/region-compiler.js';
 import type { RegionJob } from '../cpu/region/region-job.js';
 import { createCpuCode } from './cpu-model.js';
+import { storedInterpreter } from './interpreter-file.js';
 import { serveRequests } from './worker-channel.js';
 
-const { regionCode } = createCpuCode();
+const { regionCode } = createCpuCode({ storedInterpreter: storedInterpreter() });
 serveRequests<RegionJob, CompiledRegion>((job) => compileRegion(job, regionCode));

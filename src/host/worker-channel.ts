@@ -1,4 +1,5 @@
 import { MessageChannel, receiveMessageOnPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
+import { lowerThisThread } from './thread-priority.js';
 
 /** What a thread is started with. */
 interface ChannelData {
@@ -109,6 +110,7 @@ export class WorkerChannel<Q, A> {
 
 /** The thread's side: answers every request, in order. */
 export function serveRequests<Q, A>(answerTo: (request: Q) => A): void {
+  lowerThisThread();
   const { port, answered } = workerData as ChannelData;
   port.on('message', ({ id, request }: { id: number; request: Q }) => {
     let answer: A | undefined;

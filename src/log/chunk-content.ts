@@ -7,7 +7,7 @@ import type { Channels } from './channels.js';
 import { MAX_PAYLOAD_BYTES } from './chunk-builder.js';
 import { ENTRY_KINDS, type ChainLink, type KindName } from './entries.js';
 import type { ReelMeta } from './meta.js';
-import { damagedAt, parseRecords, readRecord, type RecordOf, type ReelSource } from './reel-source.js';
+import { damagedAt, readRecord, RecordParser, type RecordOf, type ReelSource } from './reel-source.js';
 
 /** Everything of a chunk record before its data. */
 const CHUNK_HEADER_BYTES = 64;
@@ -81,6 +81,8 @@ export interface ChunkContent {
 
 /** Takes contents apart. Learns from the first chunk how long a tick lasts. */
 export class ContentParser {
+  /** Null until it is needed, and while it is in use: an error leaves it so. */
+  #parser: RecordParser | null = null;
   #nsPerTick: bigint | undefined;
   #meta: ReelMeta | undefined;
   #metaOffset: number | undefined;
@@ -111,16 +113,18 @@ export class ContentParser {
     return { link, messages: others };
   }
 
-  /** The library wants to see a message's channel before the message; known ones are put in front. */
-  *#records(chunk: StoredChunk): Generator<McapTypes.TypedMcapRecord> {
-    const known = this.channels.records();
-    const bytes = new Uint8Array(known.length + chunk.content.length);
-    bytes.set(known);
-    bytes.set(chunk.content, known.length);
-    let skipped = this.channels.schemas.length + this.channels.channelCount;
-    for (const record of parseRecords(bytes, chunk.offset)) {
-      if (skipped-- <= 0) yield record;
-    }
+  *#records({ content, offset }: StoredChunk): Generator<McapTypes.TypedMcapRecord> {
+    const parser = this.#parser ?? this.#createParser();
+    this.#parser = null;
+    yield* parser.parse(content, offset);
+    this.#parser = parser;
+  }
+
+  /** The library wants to see a message's channel before the message. */
+  #createParser(): RecordParser {
+    const parser = new RecordParser();
+    for (const _record of parser.parse(this.channels.records(), 0));
+    return parser;
   }
 
   #define(record: RecordOf<'Schema'> | RecordOf<'Channel'>, offset: number): void {

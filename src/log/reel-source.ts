@@ -69,23 +69,33 @@ export function placeRecord(source: ReelSource, offset: number, maxBytes: number
 type RecordType = McapTypes.TypedMcapRecord['type'];
 export type RecordOf<T extends RecordType> = Extract<McapTypes.TypedMcapRecord, { type: T }>;
 
-/** Every record in `bytes`, parsed by the MCAP library; chunks and attachments are left as they are. */
-export function* parseRecords(bytes: Uint8Array, where: number): Generator<McapTypes.TypedMcapRecord> {
-  const parser = new McapStreamReader({ includeChunks: true, noMagicPrefix: true });
-  try {
-    parser.append(bytes);
-    for (;;) {
-      const record = parser.nextRecord();
-      if (record === undefined) break;
-      yield record;
-      // The parser would go on inside a chunk and would want magic behind a footer.
-      if (record.type === 'Chunk' || record.type === 'Footer') break;
+/** The MCAP library's parser. It knows channels from one piece to the next; after an error it is of no use any more. */
+export class RecordParser {
+  readonly #parser = new McapStreamReader({ includeChunks: true, noMagicPrefix: true });
+
+  /** Every record in `bytes`; chunks and attachments are left as they are. Nothing may follow a chunk or a footer. */
+  *parse(bytes: Uint8Array, where: number): Generator<McapTypes.TypedMcapRecord> {
+    const parser = this.#parser;
+    try {
+      parser.append(bytes);
+      for (;;) {
+        const record = parser.nextRecord();
+        if (record === undefined) break;
+        yield record;
+        // The parser would go on inside a chunk and would want magic behind a footer.
+        if (record.type === 'Chunk' || record.type === 'Footer') break;
+      }
+    } catch (cause) {
+      if (cause instanceof CodedError) throw cause;
+      throw damagedAt(where, cause instanceof Error ? cause.message : 'a malformed record', cause);
     }
-  } catch (cause) {
-    if (cause instanceof CodedError) throw cause;
-    throw damagedAt(where, cause instanceof Error ? cause.message : 'a malformed record', cause);
+    if (parser.bytesRemaining() !== 0) throw damagedAt(where, `${parser.bytesRemaining()} bytes after the last record`);
   }
-  if (parser.bytesRemaining() !== 0) throw damagedAt(where, `${parser.bytesRemaining()} bytes after the last record`);
+}
+
+/** Every record in `bytes`. */
+export function parseRecords(bytes: Uint8Array, where: number): Generator<McapTypes.TypedMcapRecord> {
+  return new RecordParser().parse(bytes, where);
 }
 
 /** The single record of type `type` at `offset`. */

@@ -4,15 +4,18 @@ import type { Form } from '../decode/form.js';
 import type { HandlerIndex } from './block-cache.js';
 import type { InterpreterCode } from './handlers.js';
 
-/** What runs of a generated interpreter; the rest of it is for compiling regions. */
+/** A generated interpreter without the routines that it was generated from. */
 export interface EngineCode extends Omit<InterpreterCode, 'module'> {
   /** WebAssembly. */
   readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Names of the routines that regions may call. */
+  readonly exported: readonly string[];
 }
 
 interface StoredIndex {
   /** Names all forms in order: an interpreter of other forms is of no use. */
   readonly forms: string;
+  readonly exported: readonly string[];
   readonly hotCount: number;
   readonly handlers: readonly HandlerIndex[];
   readonly undefinedOpcode: HandlerIndex;
@@ -23,7 +26,7 @@ interface StoredIndex {
 }
 
 export function engineCode({ module, ...rest }: InterpreterCode): EngineCode {
-  return { bytes: module.bytes, ...rest };
+  return { bytes: module.bytes, exported: [...module.exported.keys()], ...rest };
 }
 
 function namesOf(forms: readonly Form[]): string {

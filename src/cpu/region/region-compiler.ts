@@ -1,4 +1,3 @@
-import type { Callable } from '../../isa/ir/expr.js';
 import type { Form } from '../decode/form.js';
 import { RECORD } from '../interpreter/record.js';
 import { buildImportingModule } from '../wasm/module.js';
@@ -11,7 +10,7 @@ import { jobGraph } from './region-job.js';
 export interface RegionCode {
   readonly formOfSlot: readonly (Form | null)[];
   readonly leavesOfSlot: readonly boolean[];
-  readonly exported: ReadonlyMap<Callable, string>;
+  readonly exported: ReadonlySet<string>;
   readonly support: FormSupport;
 }
 

@@ -12,7 +12,7 @@ export interface ModuleOptions {
   readonly table?: readonly Routine[];
   /** Slots that the table has besides, for functions of other modules. */
   readonly spareSlots?: number;
-  /** Also exports every routine that those above call, for other modules to import. */
+  /** Also exports every routine that those above call under its name, for other modules to import. */
   readonly exportCallees?: boolean;
 }
 
@@ -20,8 +20,8 @@ export interface BuiltModule {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Names of the host functions the module imports from `host`. Its memory is imported as `env.memory`. */
   readonly imports: readonly string[];
-  /** With `exportCallees`: export names of all routines. */
-  readonly exported: ReadonlyMap<Callable, string>;
+  /** What it exports, by name. */
+  readonly exported: ReadonlyMap<string, Routine>;
 }
 
 function isHost(callee: Callable): callee is HostFunction {
@@ -169,19 +169,18 @@ class ModuleBuilder {
       new FunctionEncoder(b, functionIndex, tableType).encode(this.#routines[i].result),
     );
 
-    const exported = new Map<Callable, string>(exports.map((r) => [r, r.name]));
-    if (exportCallees) {
-      const handlers = new Set(table);
-      this.#routines.forEach((r, i) => {
-        if (!exported.has(r) && !handlers.has(r)) exported.set(r, `${i} ${r.name}`);
-      });
+    const exported = new Map<string, Routine>();
+    const handlers = new Set(table);
+    for (const r of exportCallees ? this.#routines.filter((r) => !handlers.has(r)) : exports) {
+      assert(!exported.has(r.name), `two routines with the name ${r.name}`);
+      exported.set(r.name, r);
     }
     const bytes = assemble({
       types: this.#types.bytes,
       imports: this.#imports.map((f, i) => ({ module: 'host', name: f.name, type: importTypes[i] })),
       functions: functionTypes,
       table: { slots: table.length === 0 ? 0 : table.length + spareSlots, functions: table.map(functionIndex) },
-      exports: [...exported].map(([r, name]) => ({ name, index: functionIndex(r) })),
+      exports: [...exported].map(([name, r]) => ({ name, index: functionIndex(r) })),
       code,
     });
     return { bytes, imports: this.#imports.map((f) => f.name), exported };
@@ -247,13 +246,10 @@ export function buildModule(options: ModuleOptions): BuiltModule {
 }
 
 /**
- * Module with one routine that calls nothing but routines of another module: they are imported from `core` under the
- * names in `external`. Needs no walk over the code to link it.
+ * Module with one routine that calls nothing but routines of another module: they are imported from `core` under their
+ * names, which are among `external`. Needs no walk over the code to link it.
  */
-export function buildImportingModule(
-  routine: Routine,
-  external: ReadonlyMap<Callable, string>,
-): Uint8Array<ArrayBuffer> {
+export function buildImportingModule(routine: Routine, external: ReadonlySet<string>): Uint8Array<ArrayBuffer> {
   const body = routine.createBody?.() ?? new Body(routine.params);
   routine.build(body, ...routine.params.map((type, i) => body.param(i, type)));
   const types = new Types();
@@ -262,8 +258,8 @@ export function buildImportingModule(
   const indexOf = (callee: Callable): number => {
     const known = indexes.get(callee);
     if (known !== undefined) return known;
-    const name = external.get(callee);
-    assert(name !== undefined, `call of ${callee.name}, which the other module does not export`);
+    const { name } = callee;
+    assert(external.has(name), `call of ${name}, which the other module does not export`);
     indexes.set(callee, imports.length);
     imports.push({ module: 'core', name, type: types.of(callee.params, callee.result) });
     return imports.length - 1;
