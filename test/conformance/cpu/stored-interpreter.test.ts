@@ -1,8 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Form } from '../../../src/cpu/decode/form.js';
-import { NotCompilable } from '../../../src/cpu/interpreter/not-compilable.js';
-import { RECORD_BYTES } from '../../../src/cpu/interpreter/record.js';
-import { RegionContext } from '../../../src/cpu/region/region-context.js';
+import { compiledAlone } from '../../../src/cpu/region/form-support.js';
 import { forEachCallee } from '../../../src/cpu/wasm/module.js';
 import { CpuCode } from '../../../src/cpu/code.js';
 import { engineCode, loadInterpreter, storeInterpreter } from '../../../src/cpu/interpreter/stored-interpreter.js';
@@ -35,7 +32,7 @@ describe('a stored interpreter', () => {
     const { exported } = generateInterpreter(opcodes.forms).module;
     let calls = 0;
     for (const form of opcodes.forms) {
-      const code = regionCodeOf(form);
+      const code = compiledAlone(form);
       if (code === null) continue;
       forEachCallee(code, (callee) => {
         calls++;
@@ -45,17 +42,3 @@ describe('a stored interpreter', () => {
     expect(calls).toBeGreaterThan(500);
   });
 });
-
-/** What a region has for an instruction of that form; null where it leaves it to the interpreter. */
-function regionCodeOf(form: Form): RegionContext | null {
-  const context = new RegionContext(new DataView(new ArrayBuffer(RECORD_BYTES)), { user: false });
-  context.setExits({ kind: 'block' }, { kind: 'block' });
-  const target = form.encoding.operands.some(({ source }) => source === 'relative') ? 0 : null;
-  try {
-    context.emitInstruction({ record: 0, at: 0, eip: 0, length: 1, form, target }, form, 1);
-  } catch (error) {
-    if (error instanceof NotCompilable) return null;
-    throw error;
-  }
-  return context;
-}
