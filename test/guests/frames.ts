@@ -1,6 +1,6 @@
 /**
  * How fast guest time passes for programs in video mode 13h, and how many frames they show in it:
- * `npx tsx test/acceptance/frames.ts [--seconds 5] [--library FILE] [PROGRAM.img...]`. The first program is the built
+ * `npx tsx test/guests/frames.ts [--seconds 5] [--library FILE] [PROGRAM.img...]`. The first program is the built
  * image mode13.img, which waits for each retrace, paints every pixel and says when it has shown its frames; others are
  * boot sectors for a diskette. Each runs unpaced, live and recorded, at the default tick and at `--icount shift=5`.
  * Real time is 1.0 and more.

@@ -3,7 +3,7 @@
  * server on the loopback interface and back by nc, recorded; replay without a network comes to the same digests; and the
  * machine goes live again and loads the file once more.
  *
- * `npx tsx test/acceptance/network.ts [--megabytes 50] [--only e1000]`; packages are fetched with apt-get into `--cache`.
+ * `npx tsx test/guests/network.ts [--megabytes 50] [--only e1000]`; packages are fetched with apt-get into `--cache`.
  * Exits with 1 if something failed; a package that cannot be had is a reason to skip.
  */
 import { createHash, randomBytes } from 'node:crypto';

@@ -3,7 +3,7 @@
  * image comes to the same digests; the machine goes live again and reads it once more; and the disk exported from the
  * recording is a sound file system with that file in it.
  *
- * `npx tsx test/acceptance/disk.ts [--megabytes 100] [--library FILE]`; packages are fetched with apt-get into `--cache`;
+ * `npx tsx test/guests/disk.ts [--megabytes 100] [--library FILE]`; packages are fetched with apt-get into `--cache`;
  * needs mkfs.ext4, e2fsck and debugfs. Exits with 1 if something failed; what cannot be had is a reason to skip.
  */
 import { execFileSync } from 'node:child_process';
