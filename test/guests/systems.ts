@@ -1,5 +1,5 @@
 /**
- * Real systems on the machine: `npm run systems [-- --only name or part of it, ...] [--cache folder] [--boot-sectors folder]
+ * Real systems on the machine: `npm run systems [-- --only name or part of it, ...] [--way the same, of follow.ts, ...] [--cache folder] [--boot-sectors folder]
  * [--freedos IMAGE [--dos-game FILE.COM]] [--library FILE] [--screenshots folder]`.
  * Each is booted, recorded from its first instruction until it is up, and taken over live where it was up. Its recording
  * is replayed from the first tick to the last on all engines, on the interpreter alone in slices of 7 ticks, in slices of
@@ -20,6 +20,7 @@ import { Packages, Skipped } from './systems/packages.js';
 const { values } = parseArgs({
   options: {
     only: { type: 'string', multiple: true, default: [''] },
+    way: { type: 'string', multiple: true, default: [''] },
     cache: { type: 'string', default: join(tmpdir(), 'guestreel-systems') },
     'boot-sectors': { type: 'string' },
     freedos: { type: 'string' },
@@ -92,7 +93,7 @@ function lastLine(machine: Library.Machine): string {
 async function follow(file: string): Promise<number> {
   const recording = await Recording.open(file);
   try {
-    return await followEveryWay(recording);
+    return await followEveryWay(recording, values.way);
   } finally {
     await recording.close();
   }
