@@ -1,6 +1,6 @@
 /**
- * Real systems on the machine: `npm run systems [-- --only name or part of it, ...] [--way the same, of follow.ts, ...] [--cache folder] [--boot-sectors folder]
- * [--freedos IMAGE [--dos-game FILE.COM]] [--library FILE] [--screenshots folder]`.
+ * Real systems on the machine: `npm run systems [-- --only name or part of it, ...] [--way name in follow.ts, ...]
+ * [--cache folder] [--boot-sectors folder] [--freedos IMAGE [--dos-game FILE.COM]] [--library FILE] [--screenshots folder]`.
  * Each is booted, recorded from its first instruction until it is up, and taken over live where it was up. Its recording
  * is replayed from the first tick to the last on all engines, on the interpreter alone in slices of 7 ticks, in slices of
  * 1000, and on the region compiler alone: an hour and a half for all of them. Packages are fetched with apt-get into the cache;
