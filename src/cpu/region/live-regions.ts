@@ -31,8 +31,8 @@ export interface Region {
   replaces: Region | null;
   /** What takes its place is being compiled. */
   isRenewed: boolean;
-  /** Set once it is compiled. */
-  installed: { readonly slot: number; readonly bytes: number } | null;
+  /** Set once it is compiled. `counts`: what its entries' counters came to when they were last looked at. */
+  installed: { readonly slot: number; readonly bytes: number; counts: number } | null;
   /** One of its blocks is gone. */
   isDropped: boolean;
 }
@@ -101,7 +101,7 @@ export class LiveRegions {
     this.#table.set(slot, instance.exports.region);
     this.#installed++;
     this.#bytes += bytes;
-    region.installed = { slot, bytes };
+    region.installed = { slot, bytes, counts: 0 };
     this.#bySlot.set(slot, region);
     for (const place of region.entries) {
       const owner = this.ledToBy(place.block.firstRecord);
@@ -110,6 +110,7 @@ export class LiveRegions {
         this.lead(place, region);
       }
     }
+    region.installed.counts = this.#counts(region);
   }
 
   /** The block's head leads to an entry of the region. */
@@ -124,12 +125,37 @@ export class LiveRegions {
     view.setInt32(head + RECORD.displacement, eip | 0, true);
   }
 
-  /** Drops the oldest regions: what is still hot will be compiled again, from what is known by then. */
+  /**
+   * Drops regions, the oldest first. One that was entered since the last look at it gets younger instead: a guest that runs
+   * one program after the other is left with what they have in common.
+   */
   #makeRoom(bytes: number): void {
+    let looks = this.#bySlot.size;
     for (const region of this.#bySlot.values()) {
       if (this.#free.length > 0 && this.#bytes + bytes <= MAX_LIVE_BYTES) return;
-      this.drop(region);
+      if (looks-- > 0 && this.#wasEntered(region)) {
+        this.#bySlot.delete(region.installed!.slot);
+        this.#bySlot.set(region.installed!.slot, region);
+      } else {
+        this.drop(region);
+      }
     }
+  }
+
+  #wasEntered(region: Region): boolean {
+    const before = region.installed!.counts;
+    return (region.installed!.counts = this.#counts(region)) !== before;
+  }
+
+  /** Every entry counts down the one that it came by. */
+  #counts(region: Region): number {
+    const { view } = this.options;
+    let sum = 0;
+    for (const { block } of region.entries) {
+      const head = block.firstRecord;
+      if (this.ledToBy(head) === region) sum = (sum + view.getInt32(head + RECORD.immediate, true)) | 0;
+    }
+    return sum;
   }
 
   drop(region: Region): void {

@@ -25,6 +25,8 @@ const HOT_ENTRIES_PER_RUN = 48;
 const WARM_PART = 8;
 /** Requests until a region is compiled anew for the first time, if a block takes as many runs to get hot; then twice as many. */
 const PATIENCE = 64;
+/** Runs of a block until it is tried again after nothing came of it: finding that out takes as long as all of them. */
+const RUNS_UNTIL_RETRY = 1_000;
 /** Instructions of a region that is not copied into those that call it, unless they turn out to be hot. */
 const APART_SIZE = 48;
 
@@ -59,6 +61,8 @@ export class RegionTier {
   readonly #pending = new Set<Block>();
   /** Regions that blocks outside were found to belong with. */
   readonly #hosts = new WeakMap<Block, Region>();
+  /** Blocks that the regions they belong with have no room for. */
+  readonly #refused = new WeakSet<Block>();
   readonly #hotEntries: number;
   readonly #patience: number;
 
@@ -108,17 +112,21 @@ export class RegionTier {
       if (owner.installed !== null) this.#live.lead(place, owner);
       return;
     }
-    const host = owner ?? this.#knownHost(block, user);
+    const isRefused = this.#refused.has(block);
+    const host = isRefused ? undefined : (owner ?? this.#knownHost(block, user));
     if (host !== undefined) {
       this.#renew(host, place);
       return;
     }
     const found = this.#discover(request);
-    const other = this.#hostOf(found, user);
-    if (other === undefined) this.#compile(request, found);
-    else {
+    const other = isRefused ? undefined : this.#hostOf(found, user);
+    if (other !== undefined) {
       this.#hosts.set(block, other);
       this.#renew(other, place);
+    } else if (!this.#compile(request, found)) {
+      const { view } = this.options;
+      const runs = view.getInt32(block.firstRecord + RECORD.immediate, true);
+      view.setInt32(block.firstRecord + RECORD.immediate, Math.max(runs, RUNS_UNTIL_RETRY), true);
     }
   }
 
@@ -132,7 +140,8 @@ export class RegionTier {
     if (host.isRenewed || host.installed === null || --host.requestsLeft > 0) return;
     const { user, roots } = host;
     const patience = 2 * host.patience;
-    this.#compile({ user, roots: [...roots, place], isWhole: false, patience, replaces: host });
+    const request = { user, roots: [...roots, place], isWhole: false, patience, replaces: host };
+    if (!this.#compile(request)) this.#refused.add(place.block);
   }
 
   /** The region that has at least half of what was found. */
@@ -166,7 +175,8 @@ export class RegionTier {
     return { graph, members };
   }
 
-  #compile(request: Request, found = this.#discover(request)): void {
+  /** False when its roots do not all fit in, or cannot be found at present. */
+  #compile(request: Request, found = this.#discover(request)): boolean {
     const { roots, user, isWhole, patience, replaces } = request;
     const { members } = found;
     const placeAt = new Map([...members].map(([block, eip]) => [eip, { block, eip }]));
@@ -175,7 +185,9 @@ export class RegionTier {
     const entries = isWhole ? [0] : found.graph.entries.filter(isEntry);
     const graph = { ...found.graph, entries };
     const places = entries.map((place) => placeAt.get(graph.blocks[place].eip)!);
-    if (!roots.every((root) => places.some(({ block, eip }) => block === root.block && eip === root.eip))) return;
+    if (!roots.every((root) => places.some(({ block, eip }) => block === root.block && eip === root.eip))) {
+      return false;
+    }
     if (replaces !== null) replaces.isRenewed = true;
     const pages = this.#pages(graph, user);
     const isRoot = new Set(roots.map(({ block }) => block));
@@ -203,6 +215,7 @@ export class RegionTier {
       if (isCurrent && compiled !== null) this.#live.install(region, compiled);
       else this.#live.drop(region);
     });
+    return true;
   }
 
   #isApart(linear: number, user: boolean, replaces: Region | null): boolean {

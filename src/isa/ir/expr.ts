@@ -53,22 +53,33 @@ const c64 = (v: I64Like): I64 =>
   typeof v === 'number' || typeof v === 'bigint' ? node('i64', 'const', [], BigInt.asIntN(64, BigInt(v))) : v;
 
 type Fold = (a: number, b: number) => number;
+/** Operations that leave their first operand as it is when the second is zero. */
+const IGNORES_ZERO = /^(add|sub|or|xor|shl|shr_.)$/;
+
+// Names are made once, not with each node: a code generator makes millions of nodes, and looks their names up.
 function bin32(op: string, fold?: Fold) {
+  const name = `i32.${op}`;
+  const ignoresZero = IGNORES_ZERO.test(op);
+  const ignoresZeroBefore = /^(add|or|xor)$/.test(op);
+  const ignoresOnes = op === 'and';
   return (a: I32Like, b: I32Like): I32 => {
     const x = c32(a);
     const y = c32(b);
     if (fold && isConst(x) && isConst(y)) return c32(fold(x.imm as number, y.imm as number));
-    if (isConst(y) && y.imm === 0 && /^(add|sub|or|xor|shl|shr_.)$/.test(op)) return x;
-    if (isConst(x) && x.imm === 0 && /^(add|or|xor)$/.test(op)) return y;
-    if (isConst(y) && y.imm === -1 && op === 'and') return x;
-    return node('i32', `i32.${op}`, [x, y]);
+    if (ignoresZero && isConst(y) && y.imm === 0) return x;
+    if (ignoresZeroBefore && isConst(x) && x.imm === 0) return y;
+    if (ignoresOnes && isConst(y) && y.imm === -1) return x;
+    return node('i32', name, [x, y]);
   };
 }
-const un32 = (op: string) => (a: I32Like) => node('i32', `i32.${op}`, [c32(a)]);
-const load32 =
-  (op: string) =>
-  (address: I32Like, offset = 0) =>
-    node('i32', `i32.${op}`, [c32(address)], offset);
+function un32(op: string) {
+  const name = `i32.${op}`;
+  return (a: I32Like) => node('i32', name, [c32(a)]);
+}
+function load32(op: string) {
+  const name = `i32.${op}`;
+  return (address: I32Like, offset = 0) => node('i32', name, [c32(address)], offset);
+}
 
 /** i32 instructions; `_s`/`_u` as in WebAssembly. */
 export const i32 = {
@@ -119,20 +130,28 @@ export const i32 = {
   load16_s: load32('load16_s'),
 };
 
-const bin64 =
-  (op: string) =>
-  (a: I64Like, b: I64Like): I64 => {
+function bin64(op: string) {
+  const name = `i64.${op}`;
+  const ignoresZero = IGNORES_ZERO.test(op);
+  return (a: I64Like, b: I64Like): I64 => {
     const x = c64(a);
     const y = c64(b);
-    if (isConst(y) && y.imm === 0n && /add|sub|\.or|xor|shl|shr/.test(op)) return x;
-    return node('i64', `i64.${op}`, [x, y]);
+    if (ignoresZero && isConst(y) && y.imm === 0n) return x;
+    return node('i64', name, [x, y]);
   };
-const un64 = (op: string) => (a: I64Like) => node('i64', `i64.${op}`, [c64(a)]);
-const cmp64 = (op: string) => (a: I64Like, b: I64Like) => node('i32', `i64.${op}`, [c64(a), c64(b)]);
-const load64 =
-  (op: string) =>
-  (address: I32Like, offset = 0) =>
-    node('i64', `i64.${op}`, [c32(address)], offset);
+}
+function un64(op: string) {
+  const name = `i64.${op}`;
+  return (a: I64Like) => node('i64', name, [c64(a)]);
+}
+function cmp64(op: string) {
+  const name = `i64.${op}`;
+  return (a: I64Like, b: I64Like) => node('i32', name, [c64(a), c64(b)]);
+}
+function load64(op: string) {
+  const name = `i64.${op}`;
+  return (address: I32Like, offset = 0) => node('i64', name, [c32(address)], offset);
+}
 
 export const i64 = {
   const: (value: bigint | number): I64 => c64(value),
@@ -182,9 +201,18 @@ export const i64 = {
   load32_s: load64('load32_s'),
 };
 
-const binF32 = (op: string) => (a: F32, b: F32) => node('f32', `f32.${op}`, [a, b]);
-const unF32 = (op: string) => (a: F32) => node('f32', `f32.${op}`, [a]);
-const cmpF32 = (op: string) => (a: F32, b: F32) => node('i32', `f32.${op}`, [a, b]);
+function binF32(op: string) {
+  const name = `f32.${op}`;
+  return (a: F32, b: F32) => node('f32', name, [a, b]);
+}
+function unF32(op: string) {
+  const name = `f32.${op}`;
+  return (a: F32) => node('f32', name, [a]);
+}
+function cmpF32(op: string) {
+  const name = `f32.${op}`;
+  return (a: F32, b: F32) => node('i32', name, [a, b]);
+}
 export const f32 = {
   const: (value: number): F32 => node('f32', 'const', [], value),
   add: binF32('add'),
@@ -211,9 +239,18 @@ export const f32 = {
   load: (address: I32Like, offset = 0): F32 => node('f32', 'f32.load', [c32(address)], offset),
 };
 
-const binF64 = (op: string) => (a: F64, b: F64) => node('f64', `f64.${op}`, [a, b]);
-const unF64 = (op: string) => (a: F64) => node('f64', `f64.${op}`, [a]);
-const cmpF64 = (op: string) => (a: F64, b: F64) => node('i32', `f64.${op}`, [a, b]);
+function binF64(op: string) {
+  const name = `f64.${op}`;
+  return (a: F64, b: F64) => node('f64', name, [a, b]);
+}
+function unF64(op: string) {
+  const name = `f64.${op}`;
+  return (a: F64) => node('f64', name, [a]);
+}
+function cmpF64(op: string) {
+  const name = `f64.${op}`;
+  return (a: F64, b: F64) => node('i32', name, [a, b]);
+}
 export const f64 = {
   const: (value: number): F64 => node('f64', 'const', [], value),
   add: binF64('add'),
