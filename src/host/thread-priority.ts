@@ -13,7 +13,7 @@ const LOWEST = 19;
 /** Threads that Node starts before anything else: V8's timer and its pool, which compiles. */
 const V8_THREADS = 5;
 
-/** Only Linux gives threads priorities of their own; with one processor they would not run at all. */
+/** Only Linux gives threads priorities of their own; with one processor they would hardly ever run. */
 function canLower(): boolean {
   return process.platform === 'linux' && availableParallelism() > 1;
 }

@@ -127,13 +127,12 @@ export class LiveRegions {
 
   /**
    * Drops regions, the oldest first. One that was entered since the last look at it gets younger instead: a guest that runs
-   * one program after the other is left with what they have in common.
+   * one program after the other is left with what they have in common. It runs none meanwhile: a second look drops it.
    */
   #makeRoom(bytes: number): void {
-    let looks = this.#bySlot.size;
     for (const region of this.#bySlot.values()) {
       if (this.#free.length > 0 && this.#bytes + bytes <= MAX_LIVE_BYTES) return;
-      if (looks-- > 0 && this.#wasEntered(region)) {
+      if (this.#wasEntered(region)) {
         this.#bySlot.delete(region.installed!.slot);
         this.#bySlot.set(region.installed!.slot, region);
       } else {

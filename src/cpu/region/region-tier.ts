@@ -61,7 +61,7 @@ export class RegionTier {
   readonly #pending = new Set<Block>();
   /** Regions that blocks outside were found to belong with. */
   readonly #hosts = new WeakMap<Block, Region>();
-  /** Blocks that the regions they belong with have no room for. */
+  /** Blocks that the regions they belong with cannot be compiled anew with. */
   readonly #refused = new WeakSet<Block>();
   readonly #hotEntries: number;
   readonly #patience: number;

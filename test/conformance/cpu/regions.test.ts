@@ -1,19 +1,21 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { MmioBus } from '../../../src/core/bus.js';
 import { structure } from '../../../src/cpu/region/control-flow.js';
 import type { RegionCompiler } from '../../../src/cpu/region/region-compiler.js';
 import type { RegionJob } from '../../../src/cpu/region/region-job.js';
 import { createBareCpu } from '../../../src/host/bare-cpu.js';
 import { createCpuCode } from '../../../src/host/cpu-model.js';
-import { ESP } from '../../../src/isa/cpu-state.js';
+import { EBX, ESP } from '../../../src/isa/cpu-state.js';
 import { startAt } from './start.js';
 
 const CODE = 0x8000;
 const HOT_RUNS = 100;
 
-/** Runs code at CODE, flat, and returns what was to be compiled; `compile` says how. */
-function jobsOf(bytes: readonly number[], ticks: number, compile?: (immediate: RegionCompiler) => RegionCompiler) {
+type Compile = (immediate: RegionCompiler) => RegionCompiler;
+
+/** A CPU about to run code at CODE, flat, and what it has wanted to be compiled; `compile` says how. */
+function benchOf(bytes: readonly number[], compile?: Compile) {
   const jobs: RegionJob[] = [];
   const code = createCpuCode({
     createBackground: (immediate) => {
@@ -31,6 +33,11 @@ function jobsOf(bytes: readonly number[], ticks: number, compile?: (immediate: R
   const cpu = createBareCpu({ code, ramBytes: 1 << 20, mmio: new MmioBus(), hotRuns: HOT_RUNS });
   cpu.state.setGpr(ESP, 0x7000);
   startAt(cpu, CODE, bytes, 'flat');
+  return { cpu, jobs };
+}
+
+function jobsOf(bytes: readonly number[], ticks: number, compile?: Compile): RegionJob[] {
+  const { cpu, jobs } = benchOf(bytes, compile);
   cpu.run(cpu.now + ticks);
   return jobs;
 }
@@ -46,6 +53,33 @@ describe('the graph of a region', () => {
     const jobs = jobsOf([...start, 0x90, 0x90, 0x90, 0x90, 0x40, 0xc3], 20 * HOT_RUNS);
     expect(jobs.map(entriesOf)).toContainEqual(['8007', '8009']);
     expect(jobs.map(entriesOf)).toContainEqual(['8010']);
+  });
+
+  // first: jmp second; second, in the next page: inc eax; jmp ebx. Compiled for `first`, while EBX leads there.
+  it('leaves a block to another that it cannot be compiled with', () => {
+    const [first, second] = [CODE, CODE + 0x1000];
+    const { cpu, jobs } = benchOf([0xe9, 0xfb, 0x0f, 0, 0], (immediate) => immediate);
+    cpu.physical.write(second, Uint8Array.of(0x40, 0xff, 0xe3));
+    cpu.state.setGpr(EBX, first);
+    cpu.run(cpu.now + 6 * HOT_RUNS);
+    expect(jobs.map(entriesOf)).toEqual([[first.toString(16)]]);
+    // Nobody translates the first page any more.
+    cpu.memory.tlb.flushAll();
+    cpu.state.setGpr(EBX, second);
+    cpu.state.eip = second;
+    cpu.run(cpu.now + 100 * HOT_RUNS);
+    expect(jobs.map(entriesOf)).toEqual([[first.toString(16)], [second.toString(16)]]);
+  });
+
+  it('is not looked for all the time where none is found', () => {
+    const { cpu, jobs } = benchOf([0x40, 0xeb, 0xfd]);
+    const lookups = vi.spyOn(cpu.memory.tlb, 'lookupRead').mockReturnValue(0);
+    const runs = 10_000;
+    cpu.run(cpu.now + 2 * runs);
+    expect(jobs).toEqual([]);
+    expect(lookups.mock.calls.length).toBeGreaterThan(0);
+    // Once when it is hot, and then every thousand runs; it was every fifty.
+    expect(lookups.mock.calls.length).toBeLessThan(runs / 500);
   });
 
   it('is arranged for any flow with any entries', () => {
