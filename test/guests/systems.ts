@@ -14,7 +14,7 @@ import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import type * as Library from '../../src/index.js';
 import { bootSectors, freeDos, SYSTEMS, type System } from './systems/catalogue.js';
-import { followEveryWay } from './systems/follow.js';
+import { followEveryWay, WAYS } from './systems/follow.js';
 import { Packages, Skipped } from './systems/packages.js';
 
 const { values } = parseArgs({
@@ -35,6 +35,23 @@ const { Machine, Recording } = (
     ? await import('../../src/index.js')
     : await import(pathToFileURL(resolve(values.library)).href)
 ) as typeof Library;
+
+/** A whole name means what has it; part of one means all that have that. */
+function namedBy<T extends { readonly name: string }>(
+  option: string,
+  parts: readonly string[],
+  all: readonly T[],
+): T[] {
+  const isMeant = (part: string, { name }: T): boolean =>
+    all.some((one) => one.name === part) ? name === part : name.includes(part);
+  for (const part of parts) {
+    if (all.some((one) => isMeant(part, one))) continue;
+    process.stderr.write(`--${option} ${part}: one of\n${all.map(({ name }) => `  ${name}\n`).join('')}`);
+    process.exit(2);
+  }
+  return all.filter((one) => parts.some((part) => isMeant(part, one)));
+}
+const ways = namedBy('way', values.way, WAYS);
 
 /** Between looks at whether a system is up. */
 const LOOK_TICKS = 20_000_000;
@@ -93,7 +110,7 @@ function lastLine(machine: Library.Machine): string {
 async function follow(file: string): Promise<number> {
   const recording = await Recording.open(file);
   try {
-    return await followEveryWay(recording, values.way);
+    return await followEveryWay(recording, ways);
   } finally {
     await recording.close();
   }
@@ -150,10 +167,7 @@ const dos =
     ? []
     : [false, true].map((hasSeaBios) => freeDos({ image: resolve(freedos), game, hasSeaBios }));
 const all = [...SYSTEMS, ...dos, ...sectors];
-/** A whole name means that system; part of one means all that have it. */
-const isWanted = ({ name }: System): boolean =>
-  values.only.some((part) => (all.some((system) => system.name === part) ? name === part : name.includes(part)));
-const wanted = all.filter(isWanted);
+const wanted = namedBy('only', values.only, all);
 for (const system of wanted) {
   const result = await attempt(system, packages);
   results.push(result);
