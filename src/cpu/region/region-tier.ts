@@ -22,9 +22,9 @@ export const HOT_RUNS: Record<Tier, number> = { interpreter: 0, regions: 1, all:
 /** A region that is entered this many times as often at one place gets a copy of what is called from there. */
 const HOT_ENTRIES_PER_RUN = 48;
 /** A block that ran less often than this part of what makes one hot is not worth compiling along. */
-const WARM_PART = 8;
+const WARM_PART = 3;
 /** Requests until a region is compiled anew for the first time, if a block takes as many runs to get hot; then twice as many. */
-const PATIENCE = 64;
+const PATIENCE = 128;
 /** Runs of a block until it is tried again after nothing came of it: finding that out takes as long as all of them. */
 const RUNS_UNTIL_RETRY = 1_000;
 /** Instructions of a region that is not copied into those that call it, unless they turn out to be hot. */
@@ -78,7 +78,7 @@ export class RegionTier {
     return this.#live.installed;
   }
 
-  /** Between slices: takes what has been compiled. */
+  /** Takes what has been compiled. A slice may be long: hot() does so, too. */
   poll(): void {
     this.options.compiler.poll();
   }
@@ -90,6 +90,11 @@ export class RegionTier {
 
   /** The block headed by `record` runs at `eip`, and is hot; or its region is. */
   hot(record: number, eip: number): void {
+    this.#ask(record, eip);
+    this.poll();
+  }
+
+  #ask(record: number, eip: number): void {
     const { view, blocks, compiler, hotRuns } = this.options;
     const block = blocks.blockOfRecord(record);
     const isCompiled = view.getUint16(record + RECORD.hot, true) === SPECIAL.REGION;

@@ -26,7 +26,7 @@ function benchOf(bytes: readonly number[], compile?: Compile) {
           jobs.push(structuredClone(job));
           compiler?.compile(job, done);
         },
-        poll: () => {},
+        poll: () => compiler?.poll(),
       };
     },
   });
@@ -67,7 +67,7 @@ describe('the graph of a region', () => {
     cpu.memory.tlb.flushAll();
     cpu.state.setGpr(EBX, second);
     cpu.state.eip = second;
-    cpu.run(cpu.now + 100 * HOT_RUNS);
+    cpu.run(cpu.now + 150 * HOT_RUNS);
     expect(jobs.map(entriesOf)).toEqual([[first.toString(16)], [second.toString(16)]]);
   });
 
@@ -80,6 +80,26 @@ describe('the graph of a region', () => {
     expect(lookups.mock.calls.length).toBeGreaterThan(0);
     // Once when it is hot, and then every thousand runs; it was every fifty.
     expect(lookups.mock.calls.length).toBeLessThan(runs / 500);
+  });
+
+  // inc eax; jmp start: nothing that a slice would end for.
+  it('is taken as soon as it is compiled, however long the slice', () => {
+    const waiting: (() => void)[] = [];
+    let taken = 0;
+    const { cpu, jobs } = benchOf([0x40, 0xeb, 0xfd], (immediate) => ({
+      isBusy: false,
+      compile: (job, done) => immediate.compile(job, (region) => waiting.push(() => done(region))),
+      poll: () => {
+        for (const hand of waiting.splice(0)) {
+          hand();
+          taken++;
+        }
+      },
+    }));
+    cpu.run(cpu.now + 100 * HOT_RUNS);
+    expect(taken).toBe(1);
+    expect(jobs).toHaveLength(1);
+    expect(cpu.state.gpr(0)).toBe(50 * HOT_RUNS);
   });
 
   it('is arranged for any flow with any entries', () => {
