@@ -1,4 +1,4 @@
-import { ByteReader, ByteWriter } from '../base/bytes.js';
+import { ByteReader, ByteWriter, sameBytes } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
 import { utf8Encode } from '../base/platform.js';
@@ -68,10 +68,4 @@ export function decodeChain(bytes: Uint8Array, hashing: Hashing, where: string):
   input.end();
   if (!sameBytes(last, chain.value)) throw new CodedError('DAMAGED', 'the hash chain does not close', { where });
   return { hashes, values, last };
-}
-
-export function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  if (a.length !== b.length) return false;
-  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
-  return true;
 }

@@ -1,7 +1,7 @@
+import { sameBytes } from '../base/bytes.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { BlockCodec } from './block-codec.js';
-import { sameBytes } from './chain.js';
 import { ContentParser, readChunk, type ChunkContent, type Message } from './chunk-content.js';
 import { isLogKind, type KindName } from './entries.js';
 import type { ReelMeta } from './meta.js';

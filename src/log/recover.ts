@@ -1,9 +1,10 @@
 import { McapConstants } from '@mcap/core';
+import { sameBytes } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { BlockCodec } from './block-codec.js';
-import { HashChain, sameBytes } from './chain.js';
+import { HashChain } from './chain.js';
 import { Channels } from './channels.js';
 import { ChunkBuilder } from './chunk-builder.js';
 import { ContentParser, readChunk, type ChunkContent, type StoredChunk } from './chunk-content.js';

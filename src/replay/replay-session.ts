@@ -1,3 +1,4 @@
+import { sameBytes } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import { toHex } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
@@ -25,10 +26,6 @@ const STOPPING_MARKS: ReadonlySet<MarkType> = new Set(['mark', 'begin', 'check',
 
 /** Half of them: what was read may be wanted once more. */
 const MAX_UNREAD_BLOCKS = CACHED_BLOCKS / 2;
-
-function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
 
 /**
  * A machine that follows a recording: every input at its tick, every answer from the log. The first difference ends it;
