@@ -69,8 +69,6 @@ export class Machine {
   readonly #scratch = new ByteWriter(4096);
   /** What was hashed last of each section, and its hash: most of them stand still. */
   readonly #hashed = new Map<string, { readonly bytes: Uint8Array; readonly hash: Uint8Array }>();
-  /** Hash of a page store in which nothing was written. */
-  #nothingWritten: Uint8Array | null = null;
 
   constructor(parts: MachineParts) {
     this.cpu = parts.cpu;
@@ -249,7 +247,7 @@ export class Machine {
     const numbers = new ByteWriter(pages.length * 4);
     for (const page of pages) numbers.u32(page);
     const ram = this.hashing.sha256(numbers.view(), this.hashing.checksum(physical.pages(pages)));
-    for (const [name, store] of this.stores) hashes.set(name, this.#hashWritten(store));
+    for (const [name, store] of this.stores) hashes.set(name, hashWritten(store, this.hashing));
     return {
       tick: this.tick,
       sections: hashes,
@@ -263,22 +261,6 @@ export class Machine {
     if (known !== undefined && sameBytes(known.bytes, bytes)) return known.hash;
     const hash = this.hashing.sha256(bytes);
     this.#hashed.set(section, { bytes: bytes.slice(), hash });
-    return hash;
-  }
-
-  /** Of numbers and contents of what was written since the last call; a page that went away has no contents. */
-  #hashWritten(store: PageStore): Uint8Array {
-    const written = store.takeDirty();
-    if (written.length === 0 && this.#nothingWritten !== null) return this.#nothingWritten;
-    const numbers = new ByteWriter(written.length * 9);
-    const pages: Uint8Array[] = [];
-    for (const number of written) {
-      const page = store.get(number);
-      numbers.safe(number).u8(page === undefined ? 0 : 1);
-      if (page !== undefined) pages.push(page);
-    }
-    const hash = this.hashing.sha256(numbers.view(), this.hashing.checksum(pages));
-    if (written.length === 0) this.#nothingWritten = hash;
     return hash;
   }
 
@@ -322,4 +304,17 @@ function storesOf(devices: readonly Device[]): Map<string, PageStore> {
     stores.set(`${id}.pages`, pages);
   }
   return stores;
+}
+
+/** Hash of numbers and contents of what was written since the last call; a page that went away has no contents. */
+function hashWritten(store: PageStore, hashing: Hashing): Uint8Array {
+  const written = store.takeDirty();
+  const numbers = new ByteWriter(written.length * 9);
+  const pages: Uint8Array[] = [];
+  for (const number of written) {
+    const page = store.get(number);
+    numbers.safe(number).u8(page === undefined ? 0 : 1);
+    if (page !== undefined) pages.push(page);
+  }
+  return hashing.sha256(numbers.view(), hashing.checksum(pages));
 }
