@@ -73,7 +73,12 @@ export class ByteWriter {
   }
   /** u32 length, then UTF-8. */
   text(value: string): this {
-    return this.blob(utf8Encode(value));
+    if (!isAscii(value)) return this.blob(utf8Encode(value));
+    // Names are short and many: the platform's encoder takes longer to call than they take to copy.
+    this.u32(value.length);
+    const at = this.#reserve(value.length);
+    for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i);
+    return this;
   }
   /** Forgets what was written and keeps the memory. */
   clear(): this {
@@ -88,6 +93,11 @@ export class ByteWriter {
   view(): Uint8Array<ArrayBuffer> {
     return this.#bytes.subarray(0, this.#length);
   }
+}
+
+function isAscii(text: string): boolean {
+  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
+  return true;
 }
 
 /** Little-endian cursor; running past the end throws a DAMAGED error that names `source` and the offset. */

@@ -1,9 +1,11 @@
+export const CHECKSUM_BYTES = 16;
+
 /** Hashing is the host's (node:crypto); the zone only knows its shape. Synchronous. */
 export interface Hashing {
   /** SHA-256 of the concatenation of `parts`: 32 bytes. */
   sha256(...parts: Uint8Array[]): Uint8Array;
   /**
-   * 16 bytes that tell two different concatenations of `parts` apart at the speed of memory. Whoever tries can find others
+   * CHECKSUM_BYTES that tell two different concatenations of `parts` apart at the speed of memory. Whoever tries can find others
    * that have the same: it detects, and does not authenticate.
    */
   checksum(parts: readonly Uint8Array[]): Uint8Array;

@@ -37,12 +37,15 @@ declare class Utf8Decoder {
 
 const engine = globalThis as unknown as { TextEncoder: typeof Utf8Encoder; TextDecoder: typeof Utf8Decoder };
 
+const ENCODER = new engine.TextEncoder();
+const DECODER = new engine.TextDecoder('utf-8');
+
 /** UTF-8 bytes of `text`. */
 export function utf8Encode(text: string): Uint8Array<ArrayBuffer> {
-  return new engine.TextEncoder().encode(text);
+  return ENCODER.encode(text);
 }
 
 /** Text of UTF-8 `bytes`; ill-formed sequences become U+FFFD. */
 export function utf8Decode(bytes: Uint8Array): string {
-  return new engine.TextDecoder('utf-8').decode(bytes);
+  return DECODER.decode(bytes);
 }

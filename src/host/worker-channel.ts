@@ -1,5 +1,4 @@
 import { MessageChannel, receiveMessageOnPort, Worker, workerData, type MessagePort } from 'node:worker_threads';
-import { lowerThisThread } from './thread-priority.js';
 
 /** What a thread is started with. */
 interface ChannelData {
@@ -110,7 +109,6 @@ export class WorkerChannel<Q, A> {
 
 /** The thread's side: answers every request, in order. */
 export function serveRequests<Q, A>(answerTo: (request: Q) => A): void {
-  lowerThisThread();
   const { port, answered } = workerData as ChannelData;
   port.on('message', ({ id, request }: { id: number; request: Q }) => {
     let answer: A | undefined;

@@ -1,5 +1,4 @@
 import type { ByteWriter } from '../base/bytes.js';
-import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { AskKind, InputKind, OutputKind } from '../core/input-gate.js';
 import { anyObject, type Shape } from './json-shape.js';
@@ -267,8 +266,7 @@ export function decodeEntry(name: EntryName, suffix: string, tick: Tick, bytes: 
   return { ...entryKind.payload.decode(bytes, where), ...head } as unknown as LogEntry;
 }
 
-/** A section's hash as a digest carries it. */
-export function sectionHash(hashing: Hashing, section: Uint8Array): number {
-  const digest = hashing.sha256(section);
-  return (digest[0]! | (digest[1]! << 8) | (digest[2]! << 16) | (digest[3]! << 24)) >>> 0;
+/** A section's SHA-256 as a digest carries it. */
+export function shortHash(hash: Uint8Array): number {
+  return (hash[0]! | (hash[1]! << 8) | (hash[2]! << 16) | (hash[3]! << 24)) >>> 0;
 }

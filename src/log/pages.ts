@@ -35,8 +35,8 @@ export interface PageSource {
   page(index: number): Uint8Array;
   /** True if the page is as it was in the state before this one; only asked for checkpoints. */
   unchanged?(index: number): boolean;
-  /** True if the page is known to hold zeros without a look at it. */
-  isZero?(index: number): boolean;
+  /** How many pages from `first` on, up to `most`, are known to hold zeros without a look at them. */
+  zeros?(first: number, most: number): number;
   /** Pages below `first` have been encoded. */
   forget?(first: number): void;
 }
@@ -68,6 +68,9 @@ interface PendingRun {
   source: number;
 }
 
+/** What one page is, or several in a row. */
+type Finding = Pick<PendingRun, 'kind' | 'count' | 'source'>;
+
 /** Finds what each page is; remembers the first page of every content. */
 class PageClassifier {
   readonly #firstOf = new Map<string, number>();
@@ -78,18 +81,20 @@ class PageClassifier {
     private readonly mayKeep: boolean,
   ) {}
 
-  classify(index: number): { kind: Run; source: number } {
-    if (this.mayKeep && this.pages.unchanged?.(index) === true) return { kind: Run.KEEP, source: 0 };
-    if (this.pages.isZero?.(index) === true) return { kind: Run.ZERO, source: 0 };
+  /** Of `most` pages from `index` on as many as are known to be alike, the first one at least. */
+  classify(index: number, most: number): Finding {
+    if (this.mayKeep && this.pages.unchanged?.(index) === true) return { kind: Run.KEEP, count: 1, source: 0 };
+    const zeros = this.pages.zeros?.(index, most) ?? 0;
+    if (zeros > 0) return { kind: Run.ZERO, count: zeros, source: 0 };
     const page = this.pages.page(index);
-    if (isZero(page)) return { kind: Run.ZERO, source: 0 };
+    if (isZero(page)) return { kind: Run.ZERO, count: 1, source: 0 };
     // By SHA-256, not by a faster checksum: a guest could fill its RAM with collisions.
     const digest = this.hashing.sha256(page);
     const key = String.fromCharCode(...new Uint16Array(digest.buffer, digest.byteOffset, 16));
     const first = this.#firstOf.get(key);
-    if (first !== undefined) return { kind: Run.COPY, source: first };
+    if (first !== undefined) return { kind: Run.COPY, count: 1, source: first };
     this.#firstOf.set(key, index);
-    return { kind: Run.INLINE, source: 0 };
+    return { kind: Run.INLINE, count: 1, source: 0 };
   }
 }
 
@@ -101,19 +106,17 @@ export function* encodePages(pages: PageSource, hashing: Hashing, mayKeep: boole
     const runs: PendingRun[] = [];
     let inline = 0;
     let index = first;
-    for (; index < pages.pageCount && inline < BLOCK_PAGES && index - first < BLOCK_SCANNED; index++) {
-      const { kind, source } = classifier.classify(index);
+    const end = Math.min(pages.pageCount, first + BLOCK_SCANNED);
+    while (index < end && inline < BLOCK_PAGES && runs.length < BLOCK_RUNS) {
+      const { kind, count, source } = classifier.classify(index, end - index);
       const run = runs.at(-1);
       if (run?.kind === kind && (kind !== Run.COPY || run.source + run.count === source)) {
-        run.count++;
+        run.count += count;
       } else {
-        runs.push({ kind, first: index, count: 1, source });
+        runs.push({ kind, first: index, count, source });
       }
-      if (kind === Run.INLINE) inline++;
-      if (runs.length === BLOCK_RUNS) {
-        index++;
-        break;
-      }
+      if (kind === Run.INLINE) inline += count;
+      index += count;
     }
     const block = writeBlock(pages, first, runs, inline);
     first = index;
@@ -138,8 +141,8 @@ function writeBlock(pages: PageSource, first: number, runs: readonly PendingRun[
 export interface PageTarget {
   /** As many pages as the image has. */
   readonly bytes: Uint8Array;
-  /** True if the page is known to hold zeros without a look at it. */
-  isZero?(page: number): boolean;
+  /** How many pages from `first` on, up to `most`, are known to hold zeros without a look at them. */
+  zeros?(first: number, most: number): number;
   /** The page is about to be written. */
   willWrite?(page: number): void;
 }
@@ -193,7 +196,7 @@ export class PageDecoder {
     };
     switch (kind) {
       case Run.ZERO:
-        for (let page = this.#next; page < this.#next + count; page++) this.#clear(page, target);
+        this.#clear(target, this.#next, this.#next + count);
         break;
       case Run.INLINE:
         willWrite();
@@ -216,12 +219,15 @@ export class PageDecoder {
   }
 
   /** A host gives memory to pages that are read, and more so to those that are written: most hold zeros already. */
-  #clear(page: number, target: PageTarget): void {
-    if (target.isZero?.(page) === true) return;
-    const bytes = target.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
-    if (isZero(bytes)) return;
-    target.willWrite?.(page);
-    bytes.fill(0);
+  #clear(target: PageTarget, first: number, end: number): void {
+    for (let page = first; page < end; page++) {
+      page += target.zeros?.(page, end - page) ?? 0;
+      if (page === end) return;
+      const bytes = target.bytes.subarray(page * PAGE_SIZE, (page + 1) * PAGE_SIZE);
+      if (isZero(bytes)) continue;
+      target.willWrite?.(page);
+      bytes.fill(0);
+    }
   }
 
   /** All blocks have been applied. */

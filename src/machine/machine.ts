@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.js';
 import { ByteReader, ByteWriter, sameBytes } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
-import type { Hashing } from '../base/hash.js';
+import { CHECKSUM_BYTES, type Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { Device } from '../core/device.js';
 import type { InputGate, InputKind } from '../core/input-gate.js';
@@ -38,6 +38,8 @@ export interface Digest {
   readonly tick: Tick;
   /** Of every section, and of what was written to each page store since the last digest, by name: 32 bytes. */
   readonly sections: ReadonlyMap<string, Uint8Array>;
+  /** Of all sections: SHA-256 of their names and hashes. */
+  readonly state: Uint8Array;
   /** Of numbers and contents of the RAM pages written since the last digest: 32 bytes. */
   readonly ram: Uint8Array;
   readonly pages: readonly number[];
@@ -244,16 +246,13 @@ export class Machine {
     this.#forEachSection((name, bytes) => hashes.set(name, this.#hashOf(name, bytes)));
     const pages = physical.takeDirty(DIRTY.DIGEST);
     memory.tlb.flushWrites();
-    const numbers = new ByteWriter(pages.length * 4);
+    const numbers = new ByteWriter(pages.length * 4 + CHECKSUM_BYTES);
     for (const page of pages) numbers.u32(page);
-    const ram = this.hashing.sha256(numbers.view(), this.hashing.checksum(physical.pages(pages)));
+    const ram = hashOfPages(numbers, physical.pages(pages), this.hashing);
     for (const [name, store] of this.stores) hashes.set(name, hashWritten(store, this.hashing));
-    return {
-      tick: this.tick,
-      sections: hashes,
-      ram,
-      pages,
-    };
+    const all = this.#scratch.clear();
+    for (const [name, hash] of hashes) all.text(name).raw(hash);
+    return { tick: this.tick, sections: hashes, state: this.hashing.sha256(all.view()), ram, pages };
   }
 
   #hashOf(section: string, bytes: Uint8Array): Uint8Array {
@@ -309,12 +308,17 @@ function storesOf(devices: readonly Device[]): Map<string, PageStore> {
 /** Hash of numbers and contents of what was written since the last call; a page that went away has no contents. */
 function hashWritten(store: PageStore, hashing: Hashing): Uint8Array {
   const written = store.takeDirty();
-  const numbers = new ByteWriter(written.length * 9);
+  const numbers = new ByteWriter(written.length * 9 + CHECKSUM_BYTES);
   const pages: Uint8Array[] = [];
   for (const number of written) {
     const page = store.get(number);
     numbers.safe(number).u8(page === undefined ? 0 : 1);
     if (page !== undefined) pages.push(page);
   }
-  return hashing.sha256(numbers.view(), hashing.checksum(pages));
+  return hashOfPages(numbers, pages, hashing);
+}
+
+/** Of what tells which pages they are, and of their contents. */
+function hashOfPages(numbers: ByteWriter, pages: readonly Uint8Array[], hashing: Hashing): Uint8Array {
+  return hashing.sha256(numbers.raw(hashing.checksum(pages)).view());
 }

@@ -5,7 +5,7 @@ import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import type { Mark } from '../log/meta.js';
 import type { ReelWriter } from '../log/reel-writer.js';
 import type { Machine } from '../machine/machine.js';
-import { DigestSections, logDigest } from './digests.js';
+import { DigestSections } from './digests.js';
 import { STANDING_SECTION, stateSections } from './state-sections.js';
 
 /** Output bytes gathered into one entry. */
@@ -150,7 +150,7 @@ export class Recorder implements GateBackend {
     this.#digestWanted = false;
     this.#nextDigest = tick + this.options.digestTicks;
     this.#idleTicks = idleTicks;
-    this.writer.append(this.#digestSections.changed(logDigest(this.machine)));
+    this.writer.append(this.#digestSections.entry(this.machine.digest()));
   }
 
   /** Nothing more is written, whatever of it is there. */
@@ -161,7 +161,7 @@ export class Recorder implements GateBackend {
   /** Ends the recording at this boundary with a last digest; the machine goes on unrecorded. */
   end(reason: string, by?: string): void {
     this.#flushOutput();
-    this.writer.append(this.#digestSections.changed(logDigest(this.machine)));
+    this.writer.append(this.#digestSections.entry(this.machine.digest()));
     this.writer.finish({ tick: this.machine.tick, reason, by });
   }
 }

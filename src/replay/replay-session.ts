@@ -10,7 +10,7 @@ import type { EntryCursor } from '../log/entry-cursor.js';
 import type { MarkType } from '../log/meta.js';
 import type { ReelReader } from '../log/reel-reader.js';
 import type { Machine, MachineStop } from '../machine/machine.js';
-import { compareDigests, DigestSections, logDigest } from './digests.js';
+import { DigestSections } from './digests.js';
 import type { Divergence } from './divergence.js';
 import { DivergenceError } from './divergence.js';
 import { loadState } from './state-sections.js';
@@ -235,7 +235,6 @@ export class ReplaySession implements GateBackend {
         return null;
       case 'digest': {
         this.#cursor.next();
-        const actual = logDigest(machine);
         if (entry.tick !== machine.tick) {
           return this.#diverged({
             tick: machine.tick,
@@ -246,7 +245,7 @@ export class ReplaySession implements GateBackend {
           });
         }
         this.#digests++;
-        const difference = compareDigests(this.#digestSections.complete(entry), actual);
+        const difference = this.#digestSections.compare(entry, machine.digest());
         return difference === null
           ? null
           : this.#diverged({ tick: machine.tick, ...difference, after: this.#lastMark });

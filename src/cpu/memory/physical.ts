@@ -192,16 +192,28 @@ export class PhysicalMemory {
     return pages;
   }
 
-  /** True if nothing but zeros was ever in the page, known without a look: a host gives memory to pages that are read. */
-  isUnwritten(page: number): boolean {
-    return (this.u8[LAYOUT.pageDirty + page] & DIRTY.EVER) === 0;
+  /**
+   * How many pages from `first` on, up to `most`, have never held anything but zeros; known without a look, for a host gives
+   * memory to pages that are read.
+   */
+  unwritten(first: number, most: number): number {
+    const { u8, i32 } = this;
+    const start = LAYOUT.pageDirty + first;
+    const end = Math.min(start + most, LAYOUT.pageDirty + this.pageCount);
+    let at = start;
+    while (at < end) {
+      if (at % 4 === 0 && (i32[at >> 2] & (DIRTY.EVER * 0x01010101)) === 0) at += 4;
+      else if ((u8[at] & DIRTY.EVER) === 0) at++;
+      else break;
+    }
+    return Math.min(at, end) - start;
   }
 
   /** RAM and device memory, for a state to be put there. The CPU must be told behind it: Cpu.restored(). */
-  get image(): { bytes: Uint8Array; isZero(page: number): boolean; willWrite(page: number): void } {
+  get image(): { bytes: Uint8Array; zeros(first: number, most: number): number; willWrite(page: number): void } {
     return {
       bytes: this.u8.subarray(LAYOUT.ram, LAYOUT.ram + this.pageCount * PAGE_SIZE),
-      isZero: (page) => this.isUnwritten(page),
+      zeros: (first, most) => this.unwritten(first, most),
       willWrite: (page) => this.#touch(page),
     };
   }

@@ -25,15 +25,16 @@ export class RamCapture {
     return this.#saved.get(index) ?? this.physical.page(index);
   }
 
-  isZero(index: number): boolean {
-    const saved = this.#saved.get(index);
-    return saved === undefined ? this.physical.isUnwritten(index) : saved === this.#zeros;
+  /** How many pages from `first` on, up to `most`, were zeros at the boundary, as far as that is known without a look. */
+  zeros(first: number, most: number): number {
+    // What has been written since was saved.
+    return this.physical.unwritten(first, most) || (this.#saved.get(first) === this.#zeros ? 1 : 0);
   }
 
   /** The page is about to be written. */
   save(index: number): void {
     if (index < this.#first || this.#saved.has(index)) return;
-    this.#saved.set(index, this.physical.isUnwritten(index) ? this.#zeros : this.physical.page(index).slice());
+    this.#saved.set(index, this.physical.unwritten(index, 1) === 1 ? this.#zeros : this.physical.page(index).slice());
   }
 
   /** Every page is again as it was. */

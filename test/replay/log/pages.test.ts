@@ -53,7 +53,7 @@ describe('an image of pages', () => {
         const told = new Set<number>();
         const target: PageTarget = {
           bytes: before.slice(),
-          isZero: (page) => pairs[page]![0] === 0 && !told.has(page),
+          zeros: (page) => (pairs[page]![0] === 0 && !told.has(page) ? 1 : 0),
           willWrite: (page) => {
             // Before it is written.
             if (!told.has(page)) {
