@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { toHex } from '../../src/base/hash.js';
 import { hostServices } from '../../src/host/services.js';
+import { STORE_PAGE_BYTES } from '../../src/core/page-store.js';
 import { createPc, type Pc } from '../../src/machine/pc.js';
 import { EAX } from '../../src/isa/cpu-state.js';
 
@@ -18,7 +19,7 @@ function pc(): Pc {
       firmware: 'bios',
       hasVideoRom: false,
       romSha256: null,
-      drives: [],
+      drives: [{ id: 'fda', kind: 'floppy', medium: null }],
       networkCards: [],
       bootOrder: 'cad',
       bootEntry: null,
@@ -54,6 +55,28 @@ describe('a digest', () => {
 
     cpu.physical.write(0x1000, Uint8Array.of(1));
     expect(differing(still, digestOf(machine))).toEqual(['ram']);
+    expect(digestOf(machine)).toEqual(still);
+  });
+
+  it('has what was written to page stores since the digest before', () => {
+    const machine = pc();
+    const store = machine.machine.stores.get('fda.pages')!;
+    const still = digestOf(machine);
+    const digestBehind = (write: () => void): Record<string, string> => {
+      write();
+      return digestOf(machine);
+    };
+    const page = (byte: number): Uint8Array => new Uint8Array(STORE_PAGE_BYTES).fill(byte);
+
+    const one = digestBehind(() => store.set(3, page(1)));
+    expect(differing(still, one)).toEqual(['fda.pages']);
+    expect(digestOf(machine)).toEqual(still);
+    expect(digestBehind(() => store.set(3, page(1)))).toEqual(one);
+    const other = digestBehind(() => store.set(3, page(2)));
+    const elsewhere = digestBehind(() => store.set(4, page(1)));
+    const gone = digestBehind(() => store.clear());
+    const digests = [still, one, other, elsewhere, gone].map((digest) => digest['fda.pages']);
+    expect(new Set(digests).size).toBe(digests.length);
     expect(digestOf(machine)).toEqual(still);
   });
 });
