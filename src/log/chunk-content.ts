@@ -1,13 +1,15 @@
-import type { McapTypes } from '@mcap/core';
+import { McapConstants } from '@mcap/core';
+import { ByteReader } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import { MAX_BLOCK_BYTES, MAX_FRAME_BYTES, type BlockCodec } from './block-codec.js';
 import type { Channels } from './channels.js';
 import { MAX_PAYLOAD_BYTES } from './chunk-builder.js';
+import { decodeChunk } from './chunk-record.js';
 import { ENTRY_KINDS, type ChainLink, type KindName } from './entries.js';
 import type { ReelMeta } from './meta.js';
-import { damagedAt, readRecord, RecordParser, type RecordOf, type ReelSource } from './reel-source.js';
+import { damagedAt, placeRecord, readBytes, RecordParser, type RecordOf, type ReelSource } from './reel-source.js';
 
 /** Everything of a chunk record before its data. */
 const CHUNK_HEADER_BYTES = 64;
@@ -32,32 +34,38 @@ export function readChunk(
   codec: BlockCodec,
   hashing: Hashing,
 ): StoredChunk {
-  const { record, place } = readRecord(source, offset, 'Chunk', MAX_FRAME_BYTES + CHUNK_HEADER_BYTES, end);
-  if (record.uncompressedSize > BigInt(MAX_BLOCK_BYTES)) {
-    throw damagedAt(offset, `a chunk of ${record.uncompressedSize} bytes`);
-  }
-  const content = unpack(record, codec, offset);
-  if (hashing.crc32(content) !== record.uncompressedCrc) throw damagedAt(offset, "the chunk's CRC does not match");
+  const { opcode, length } = placeRecord(source, offset, MAX_FRAME_BYTES + CHUNK_HEADER_BYTES, end);
+  if (opcode !== McapConstants.Opcode.CHUNK) throw damagedAt(offset, `record ${opcode} where a chunk is expected`);
+  const chunk = decodeChunk(readBytes(source, offset, length, end), offset);
+  const { compression, data, contentBytes, contentCrc, startTime, endTime } = chunk;
+  if (contentBytes > BigInt(MAX_BLOCK_BYTES)) throw damagedAt(offset, `a chunk of ${contentBytes} bytes`);
+  const content = unpack(compression, data, Number(contentBytes), codec, offset);
+  if (hashing.crc32(content) !== contentCrc) throw damagedAt(offset, "the chunk's CRC does not match");
   return {
     offset,
-    length: place.length,
+    length,
     content,
     contentHash: hashing.sha256(content),
-    frame: record.compression === '' ? null : record.records,
-    startTime: record.messageStartTime,
-    endTime: record.messageEndTime,
+    frame: compression === '' ? null : data,
+    startTime,
+    endTime,
   };
 }
 
-function unpack(record: RecordOf<'Chunk'>, codec: BlockCodec, offset: number): Uint8Array {
-  const rawBytes = Number(record.uncompressedSize);
-  if (record.compression === '') {
-    if (record.records.length !== rawBytes) throw damagedAt(offset, "the chunk's size does not match");
-    return record.records;
+function unpack(
+  compression: string,
+  data: Uint8Array,
+  rawBytes: number,
+  codec: BlockCodec,
+  offset: number,
+): Uint8Array {
+  if (compression === '') {
+    if (data.length !== rawBytes) throw damagedAt(offset, "the chunk's size does not match");
+    return data;
   }
-  if (record.compression !== 'zstd') throw damagedAt(offset, `the unknown compression "${record.compression}"`);
+  if (compression !== 'zstd') throw damagedAt(offset, `the unknown compression "${compression}"`);
   try {
-    return codec.decompress(record.records, rawBytes);
+    return codec.decompress(data, rawBytes);
   } catch (cause) {
     if (!(cause instanceof CodedError)) throw cause;
     throw damagedAt(offset, cause.message, cause);
@@ -70,6 +78,7 @@ export interface Message {
   readonly suffix: string;
   readonly tick: Tick;
   readonly sequence: number;
+  /** A view of the chunk. */
   readonly data: Uint8Array;
 }
 
@@ -99,12 +108,17 @@ export class ContentParser {
   }
 
   parse(chunk: StoredChunk): ChunkContent {
-    const { offset } = chunk;
+    const { content, offset } = chunk;
     const messages: Message[] = [];
-    for (const record of this.#records(chunk)) {
-      if (record.type === 'Schema' || record.type === 'Channel') this.#define(record, offset);
-      else if (record.type === 'Message') messages.push(this.#message(record, chunk));
-      else throw damagedAt(offset, `a record of type ${record.type} within a chunk`);
+    const input = new ByteReader(content, `the chunk at offset ${offset}`);
+    while (input.remaining > 0) {
+      const start = input.offset;
+      const opcode = input.u8();
+      const length = input.u64();
+      if (length > BigInt(input.remaining)) throw damagedAt(offset, 'a record that does not end in its chunk');
+      const record = input.raw(Number(length));
+      if (opcode === McapConstants.Opcode.MESSAGE) messages.push(this.#message(record, offset));
+      else this.#define(content.subarray(start, input.offset), offset);
     }
     const [first, ...others] = messages;
     if (first?.kind !== 'chain' || others.length === 0) throw damagedAt(offset, 'a chunk without link and messages');
@@ -113,48 +127,60 @@ export class ContentParser {
     return { link, messages: others };
   }
 
-  *#records({ content, offset }: StoredChunk): Generator<McapTypes.TypedMcapRecord> {
-    const parser = this.#parser ?? this.#createParser();
-    this.#parser = null;
-    yield* parser.parse(content, offset);
-    this.#parser = parser;
-  }
-
-  /** The library wants to see a message's channel before the message. */
+  /** The library wants to see channels before it is shown them a second time: it compares the two. */
   #createParser(): RecordParser {
     const parser = new RecordParser();
     for (const _record of parser.parse(this.channels.records(), 0));
     return parser;
   }
 
-  #define(record: RecordOf<'Schema'> | RecordOf<'Channel'>, offset: number): void {
-    // Known beforehand from the summary: the library has compared the two.
-    if (!this.mayDefine) return;
+  /** A record that is no message. */
+  #define(bytes: Uint8Array, offset: number): void {
+    const parser = this.#parser ?? this.#createParser();
+    this.#parser = null;
+    for (const record of parser.parse(bytes, offset)) {
+      if (record.type !== 'Schema' && record.type !== 'Channel') {
+        throw damagedAt(offset, `a record of type ${record.type} within a chunk`);
+      }
+      if (this.mayDefine) this.#adopt(record, offset);
+    }
+    this.#parser = parser;
+  }
+
+  #adopt(record: RecordOf<'Schema'> | RecordOf<'Channel'>, offset: number): void {
     const problem = record.type === 'Schema' ? this.channels.adoptSchema(record) : this.channels.adoptChannel(record);
     if (problem !== undefined) throw damagedAt(offset, problem);
   }
 
-  #message(record: RecordOf<'Message'>, { offset }: StoredChunk): Message {
-    const topic = this.channels.topicOf(record.channelId);
-    if (topic === undefined) throw damagedAt(offset, `a message on the unknown channel ${record.channelId}`);
-    if (record.data.length > MAX_PAYLOAD_BYTES) throw damagedAt(offset, `an entry of ${record.data.length} bytes`);
-    if (topic.kind === 'meta') this.#learn(record, offset);
+  /** Taken apart here: they are the greatest part of a file, and the library would copy them twice. */
+  #message(record: Uint8Array, offset: number): Message {
+    const input = new ByteReader(record, `a message in the chunk at offset ${offset}`);
+    const channel = input.u16();
+    const sequence = input.u32();
+    const logTime = input.u64();
+    // When it was published: the same.
+    input.u64();
+    const data = input.raw(input.remaining);
+    const topic = this.channels.topicOf(channel);
+    if (topic === undefined) throw damagedAt(offset, `a message on the unknown channel ${channel}`);
+    if (data.length > MAX_PAYLOAD_BYTES) throw damagedAt(offset, `an entry of ${data.length} bytes`);
+    if (topic.kind === 'meta') this.#learn(data, offset);
     // The chain's link comes before `meta`; both have the start tick, which is put right below.
-    const tick = this.#nsPerTick === undefined ? -1n : record.logTime / this.#nsPerTick;
-    if (this.#nsPerTick !== undefined && tick * this.#nsPerTick !== record.logTime) {
-      throw damagedAt(offset, `the time ${record.logTime} lies between two ticks`);
+    const tick = this.#nsPerTick === undefined ? -1n : logTime / this.#nsPerTick;
+    if (this.#nsPerTick !== undefined && tick * this.#nsPerTick !== logTime) {
+      throw damagedAt(offset, `the time ${logTime} lies between two ticks`);
     }
-    if (tick > BigInt(Number.MAX_SAFE_INTEGER)) throw damagedAt(offset, `the time ${record.logTime} is out of range`);
-    return { ...topic, tick: Number(tick), sequence: record.sequence, data: record.data };
+    if (tick > BigInt(Number.MAX_SAFE_INTEGER)) throw damagedAt(offset, `the time ${logTime} is out of range`);
+    return { ...topic, tick: Number(tick), sequence, data };
   }
 
-  #learn(record: RecordOf<'Message'>, offset: number): void {
+  #learn(payload: Uint8Array, offset: number): void {
     // The first chunk may be read again.
     if (this.#metaOffset !== undefined) {
       if (this.#metaOffset !== offset) throw damagedAt(offset, 'a second meta entry');
       return;
     }
-    this.#meta = ENTRY_KINDS.meta.payload.decode(record.data, `offset ${offset}`);
+    this.#meta = ENTRY_KINDS.meta.payload.decode(payload, `offset ${offset}`);
     this.#metaOffset = offset;
     this.#nsPerTick = BigInt(this.#meta.nsPerTick);
   }

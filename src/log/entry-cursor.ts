@@ -3,12 +3,25 @@ import type { ChunkStore, Position } from './chunk-store.js';
 import { decodeEntry, isLogKind, type LogEntry } from './entries.js';
 import { damagedAt } from './reel-source.js';
 
+/**
+ * Payload bytes that are decoded at a time. A log is written in small chunks, some each second: reading one at a time, with
+ * a guest running in between, takes several times as long.
+ */
+const AHEAD_BYTES = 64 * 1024;
+
+interface Placed {
+  readonly entry: LogEntry;
+  readonly position: Position;
+}
+
 /** Reads the log's entries in order. Several cursors may be at work over one recording. */
 export class EntryCursor {
-  #chunk: number;
-  #message: number;
-  #peeked: LogEntry | undefined;
-  /** Sequence number the next entry must have; unknown after a seek. */
+  /** Entries that have been decoded, the next one first from `#taken` on. */
+  #ahead: Placed[] = [];
+  #taken = 0;
+  /** Where decoding goes on. */
+  #position: Position;
+  /** Sequence number the next entry to be decoded must have; unknown after a seek. */
   #sequence: number | undefined;
 
   /** `isStart`: `position` is before the first entry. */
@@ -17,21 +30,20 @@ export class EntryCursor {
     position: Position,
     isStart: boolean,
   ) {
-    this.#chunk = position.chunk;
-    this.#message = position.message;
+    this.#position = position;
     if (isStart) this.#sequence = 0;
   }
 
   /** Of the next entry, or of something that lies between it and the last one read. */
   get position(): Position {
-    return { chunk: this.#chunk, message: this.#message };
+    return this.#ahead[this.#taken]?.position ?? this.#position;
   }
 
   /** Goes on from a position that this or another cursor of the recording had, or that a checkpoint has. */
   seekPosition(position: Position): void {
-    this.#chunk = position.chunk;
-    this.#message = position.message;
-    this.#peeked = undefined;
+    this.#position = position;
+    this.#ahead = [];
+    this.#taken = 0;
     this.#sequence = undefined;
   }
 
@@ -43,35 +55,55 @@ export class EntryCursor {
 
   /** The next entry, or undefined after `end`. Throws DAMAGED. */
   peek(): LogEntry | undefined {
-    if (this.#peeked !== undefined) return this.#peeked;
-    while (this.#chunk < this.store.length) {
-      const { messages } = this.store.load(this.#chunk);
-      for (; this.#message < messages.length; this.#message++) {
-        const { kind, suffix, tick, sequence, data } = messages[this.#message]!;
-        if (!isLogKind(kind)) continue;
-        const offset = this.store.offsetOf(this.#chunk);
-        // Also finds entries that the summary hides by not listing their chunk's channels.
-        if (this.#sequence !== undefined && sequence !== this.#sequence) {
-          throw damagedAt(offset, `entry ${sequence} where entry ${this.#sequence} is expected`);
-        }
-        this.#sequence = sequence;
-        this.#peeked = decodeEntry(kind, suffix, tick, data, `offset ${offset}`);
-        return this.#peeked;
-      }
-      this.#chunk = this.store.nextLogChunk(this.#chunk + 1);
-      this.#message = 0;
-    }
-    return undefined;
+    if (this.#taken === this.#ahead.length) this.#decode();
+    return this.#ahead[this.#taken]?.entry;
   }
 
   /** Returns the next entry and moves behind it. */
   next(): LogEntry | undefined {
     const entry = this.peek();
-    if (entry === undefined) return undefined;
-    this.#peeked = undefined;
-    this.#message++;
-    this.#sequence = this.#sequence! + 1;
+    if (entry !== undefined) this.#taken++;
     return entry;
+  }
+
+  /** Decodes entries up to the first that is damaged: it is reported when its turn comes. */
+  #decode(): void {
+    this.#ahead = [];
+    this.#taken = 0;
+    let bytes = 0;
+    while (bytes < AHEAD_BYTES && this.#position.chunk < this.store.length) {
+      try {
+        bytes += this.#decodeChunk(AHEAD_BYTES - bytes);
+      } catch (error) {
+        if (this.#ahead.length === 0) throw error;
+        return;
+      }
+    }
+  }
+
+  /** Decodes what is left of a chunk, until there are `enough` bytes of payloads. Returns how many there are. */
+  #decodeChunk(enough: number): number {
+    const { chunk } = this.#position;
+    const { messages } = this.store.load(chunk);
+    let bytes = 0;
+    for (; this.#position.message < messages.length; this.#position = { chunk, message: this.#position.message + 1 }) {
+      if (bytes >= enough) return bytes;
+      const { kind, suffix, tick, sequence, data } = messages[this.#position.message]!;
+      if (!isLogKind(kind)) continue;
+      const offset = this.store.offsetOf(chunk);
+      // Also finds entries that the summary hides by not listing their chunk's channels.
+      if (this.#sequence !== undefined && sequence !== this.#sequence) {
+        throw damagedAt(offset, `entry ${sequence} where entry ${this.#sequence} is expected`);
+      }
+      this.#ahead.push({
+        entry: decodeEntry(kind, suffix, tick, data, `offset ${offset}`),
+        position: this.#position,
+      });
+      this.#sequence = sequence + 1;
+      bytes += data.length;
+    }
+    this.#position = { chunk: this.store.nextLogChunk(chunk + 1), message: 0 };
+    return bytes;
   }
 
   *[Symbol.iterator](): Generator<LogEntry> {

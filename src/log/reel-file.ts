@@ -1,8 +1,8 @@
 import { McapConstants, McapRecordBuilder, type McapTypes } from '@mcap/core';
-import { ByteWriter } from '../base/bytes.js';
 import type { Hashing } from '../base/hash.js';
 import type { Channels } from './channels.js';
 import type { BuiltChunk } from './chunk-builder.js';
+import { encodeChunkHead } from './chunk-record.js';
 import { FORMAT_VERSION } from './meta.js';
 
 /** MCAP profile of a recording. */
@@ -68,7 +68,10 @@ export class ReelFile {
     const chunkStartOffset = BigInt(this.#bytesWritten);
     const compression = frame === null ? '' : 'zstd';
     const records = frame ?? chunk.content;
-    const head = this.#chunkHead(chunk, compression, records.length);
+    const { startTime, endTime, content } = chunk;
+    const contentBytes = BigInt(content.length);
+    const contentCrc = this.hashing.crc32(content);
+    const head = encodeChunkHead({ startTime, endTime, contentBytes, contentCrc, compression }, records.length);
     this.#writeBytes(head);
     this.#writeBytes(records);
     const chunkLength = BigInt(head.length + records.length);
@@ -82,27 +85,16 @@ export class ReelFile {
     }
     this.#write();
     this.#chunkIndexes.push({
-      messageStartTime: chunk.startTime,
-      messageEndTime: chunk.endTime,
+      messageStartTime: startTime,
+      messageEndTime: endTime,
       chunkStartOffset,
       chunkLength,
       messageIndexOffsets,
       messageIndexLength,
       compression,
       compressedSize: BigInt(records.length),
-      uncompressedSize: BigInt(chunk.content.length),
+      uncompressedSize: contentBytes,
     });
-  }
-
-  /** A chunk's record up to its data; the library would copy them, the greatest part of the file, twice. */
-  #chunkHead({ content, startTime, endTime }: BuiltChunk, compression: string, dataBytes: number): Uint8Array {
-    const fields = new ByteWriter().u64(startTime).u64(endTime).u64(BigInt(content.length));
-    fields.u32(this.hashing.crc32(content)).text(compression).u64(BigInt(dataBytes));
-    const record = new ByteWriter().u8(McapConstants.Opcode.CHUNK);
-    return record
-      .u64(BigInt(fields.length + dataBytes))
-      .raw(fields.view())
-      .finish();
   }
 
   addAttachment(name: string, mediaType: string, data: Uint8Array): void {

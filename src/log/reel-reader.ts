@@ -2,6 +2,7 @@ import { CodedError } from '../base/errors.js';
 import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import type { BlockCodec } from './block-codec.js';
+import type { Message } from './chunk-content.js';
 import { ChunkStore, type Position } from './chunk-store.js';
 import { decodeEntry, type EntryName, type EntryOf } from './entries.js';
 import { EntryCursor } from './entry-cursor.js';
@@ -85,10 +86,11 @@ export class ReelReader {
 
   #findEnd(): EntryOf<'end'> {
     const chunk = this.#store.length - 1;
-    const offset = this.#store.offsetOf(chunk);
-    const message = this.#store.load(chunk).messages.at(-1)!;
-    if (message.kind !== 'end') throw damagedAt(offset, 'the recording has no end');
-    return decodeEntry('end', '', message.tick, message.data, `offset ${offset}`) as EntryOf<'end'>;
+    const { messages } = this.#store.load(chunk);
+    const last = messages.length - 1;
+    const message = messages[last]!;
+    if (message.kind !== 'end') throw damagedAt(this.#store.offsetOf(chunk), 'the recording has no end');
+    return this.#entry('end', message, { chunk, message: last });
   }
 
   /** Reads the log from its first entry, or from `position` on. */
@@ -98,10 +100,11 @@ export class ReelReader {
 
   /** All entries of one kind, without reading what has none of them. */
   *entriesOf<N extends Exclude<EntryName, 'input' | 'ask' | 'output' | 'block'>>(name: N): Generator<EntryOf<N>> {
-    for (const { message, position } of this.#store.messagesOf(name)) {
-      const where = `offset ${this.#store.offsetOf(position.chunk)}`;
-      yield decodeEntry(name, '', message.tick, message.data, where) as EntryOf<N>;
-    }
+    for (const { message, position } of this.#store.messagesOf(name)) yield this.#entry(name, message, position);
+  }
+
+  #entry<N extends EntryName>(name: N, { suffix, tick, data }: Message, { chunk }: Position): EntryOf<N> {
+    return decodeEntry(name, suffix, tick, data, `offset ${this.#store.offsetOf(chunk)}`) as EntryOf<N>;
   }
 
   marks(): EntryOf<'mark'>[] {
@@ -115,14 +118,7 @@ export class ReelReader {
   blocks(image: string): BlockReference[] {
     const blocks: BlockReference[] = [];
     for (const { message, position } of this.#store.messagesOf('block', image)) {
-      const where = `offset ${this.#store.offsetOf(position.chunk)}`;
-      const { tick, offset, bytes } = decodeEntry(
-        'block',
-        image,
-        message.tick,
-        message.data,
-        where,
-      ) as EntryOf<'block'>;
+      const { tick, offset, bytes } = this.#entry('block', message, position);
       blocks.push({ tick, offset, lengthBytes: bytes.length, position });
     }
     return blocks;
@@ -133,9 +129,9 @@ export class ReelReader {
   }
   /** Of the block entry at `position`, which a cursor of this recording had. */
   blockAt(position: Position): Uint8Array {
-    const entry = this.cursor(position).next();
-    if (entry?.entry !== 'block') throw new CodedError('STATE', 'the block is of another recording');
-    return entry.bytes;
+    const message = this.#store.load(position.chunk).messages[position.message];
+    if (message?.kind !== 'block') throw new CodedError('STATE', 'the block is of another recording');
+    return this.#entry('block', message, position).bytes;
   }
 
   /** In order of time. */

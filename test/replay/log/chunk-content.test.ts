@@ -28,7 +28,12 @@ describe('the contents of chunks', () => {
     const parser = new ContentParser(channels, false);
     parser.parse(first!);
     const cut = { ...second!, content: second!.content.subarray(0, -1) };
-    for (let i = 0; i < 2; i++) expect(() => parser.parse(cut)).toThrow(/bytes after the last record/);
+    const other = { ...second!, content: second!.content.slice() };
+    other.content[Buffer.from(other.content).indexOf('output/serial')]! ^= 1;
+    for (let i = 0; i < 2; i++) {
+      expect(() => parser.parse(cut)).toThrow(/does not end in its chunk/);
+      expect(() => parser.parse(other)).toThrow(/differs from previous channel/);
+    }
     const { messages } = parser.parse(second!);
     expect(messages.map(({ kind, tick, data }) => [kind, tick, [...data]])).toEqual([
       ['output', 1, [0, 1]],

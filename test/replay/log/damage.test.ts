@@ -130,6 +130,38 @@ describe('a recording with a flipped bit', () => {
     }
   });
 
+  it('gives every entry of the chunks before it, whichever chunk it is in', () => {
+    /** Entries before each chunk that has any. */
+    const before: number[] = [];
+    const cursor = ReelReader.open(bytesSource(sample.bytes), codec, hashing).cursor();
+    for (let chunk = -1, count = 0; cursor.peek() !== undefined; cursor.next(), count++) {
+      if (cursor.position.chunk !== chunk) before.push(count);
+      ({ chunk } = cursor.position);
+    }
+    const given = new Set<number>();
+    for (let at = 0; at < sample.bytes.length; at += 3) {
+      const bytes = sample.bytes.slice();
+      bytes[at]! ^= 0x10;
+      const reader = outcome(() => ReelReader.open(bytesSource(bytes), codec, hashing));
+      if (reader instanceof CodedError) continue;
+      const damaged = reader.cursor();
+      const entries: LogEntry[] = [];
+      const readOn = (): unknown =>
+        outcome(() => {
+          for (const entry of damaged) entries.push(entry);
+        });
+      const isWhole = readOn() === undefined;
+      const count = entries.length;
+      expect(entries).toEqual(sample.entries.slice(0, count));
+      if (isWhole) continue;
+      given.add(count);
+      expect(readOn()).toBeInstanceOf(CodedError);
+      expect(entries).toHaveLength(count);
+    }
+    // The last chunk is looked at when the file is opened.
+    expect([...given].sort((a, b) => a - b)).toEqual(before.slice(0, -1));
+  });
+
   it('never gives a wrong entry, and recovers to a prefix', { timeout: 300_000 }, () => {
     const checked = new Map<string, number>();
     const place = fc.tuple(fc.nat(sample.bytes.length - 1), fc.nat(7));
