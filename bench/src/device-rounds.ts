@@ -38,7 +38,7 @@ export async function measureDevice(
       : { device, port: (server!.address() as AddressInfo).port };
   const say = (text: string): void => context.say(`${device}, ${text}`);
   try {
-    const able = systems.filter(({ hasDevices }) => hasDevices);
+    const able = systems.filter(({ hasDevices }) => hasDevices).map((system) => ({ ...system, turns: 1 }));
     return await measureRounds(able, { ...context, scratch, words: [device], equipment, say }, rounds);
   } finally {
     server?.closeAllConnections();

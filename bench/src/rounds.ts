@@ -3,17 +3,25 @@ import type { Measured, RunContext, System, SystemId } from './systems/system.js
 
 /**
  * The order of a round: each begins with another system, so that none has the machine always in the same state. What
- * needs another's files stays behind it.
+ * needs another's files stays behind it. Those that run more often have more turns when all have had theirs.
  */
-export function orderOfRound<T extends Pick<System, 'id' | 'needs'>>(systems: readonly T[], round: number): T[] {
+export function orderOfRound<T extends Pick<System, 'id' | 'needs' | 'turns'>>(
+  systems: readonly T[],
+  round: number,
+): T[] {
   const groups: T[][] = [];
   for (const system of systems) {
     const group = groups.find((members) => members.some(({ id }) => id === system.needs));
     if (group === undefined) groups.push([system]);
     else group.push(system);
   }
-  const first = groups.length === 0 ? 0 : round % groups.length;
-  return [...groups.slice(first), ...groups.slice(0, first)].flat();
+  const order: T[] = [];
+  for (let turn = 0; ; turn++) {
+    const left = groups.filter(([system]) => (system.turns ?? 1) > turn);
+    if (left.length === 0) return order;
+    const first = (round + turn) % left.length;
+    order.push(...[...left.slice(first), ...left.slice(0, first)].flat());
+  }
 }
 
 /** Why a system cannot take part; null when it can. */
@@ -27,7 +35,7 @@ export interface RoundsContext extends RunContext {
   readonly say: (text: string) => void;
 }
 
-/** Runs every system once in each round. One that fails is not run again. */
+/** Runs every system in each round. One that fails is not run again. */
 export async function measureRounds(
   systems: readonly System[],
   context: RoundsContext,

@@ -19,14 +19,22 @@ import { number, table, times } from './format.js';
 
 const ON: SystemId = 'guestreel-on';
 
-function hostSection({ host, rounds }: Results): string {
+/** How often what was run. */
+function roundsText({ rounds, systems }: Results): string {
+  const own = systems.find(({ id }) => id === ON)?.runs.length ?? rounds;
+  const text = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, every system once in each`;
+  return own > rounds ? `${text}, guestreel ${own / rounds} times` : text;
+}
+
+function hostSection(results: Results): string {
+  const { host } = results;
   const peers = [host.v86 === null ? null : `v86 ${host.v86}`, host.qemu].filter((text) => text !== null);
   const [kernel, kernelVersion] = host.guest;
   const guest = kernel === undefined ? 'a Linux kernel' : `Debian's ${kernel} ${kernelVersion ?? ''}`;
   return `- ${host.cpu}, ${host.cores} cores, ${host.memoryGib} GiB, ${host.system}; load before the first round ${host.loadBefore}
 - Node ${host.node} (V8 ${host.v8}), guestreel ${host.guestreel}${peers.map((peer) => `, ${peer}`).join('')}
 - guest: ${guest.trim()} with busybox, ${MEMORY_MIB} MiB, console on the serial port
-- ${host.date}; ${rounds} ${rounds === 1 ? 'round' : 'rounds'}, every system once in each`;
+- ${host.date}; ${roundsText(results)}`;
 }
 
 function timesTable(results: Results, cell: (summary: Summary) => string): string {

@@ -51,6 +51,8 @@ export interface System {
   readonly title: string;
   /** A system of the same round whose files it needs. */
   readonly needs?: SystemId;
+  /** How often it runs in a round without devices; once unless given. */
+  readonly turns?: number;
   /** It takes part in the rows of devices. */
   readonly hasDevices: boolean;
   /** Why it cannot run here; null when it can. */

@@ -32,6 +32,17 @@ describe('the rounds', () => {
     assert.deepEqual(ids[2], ids[0]);
   });
 
+  it('have more turns for what is to run more often', () => {
+    const systems = [
+      fake('guestreel-off', { turns: 3 }),
+      fake('guestreel-on', { turns: 3 }),
+      fake('guestreel-replay', { needs: 'guestreel-on', turns: 3 }),
+      fake('v86'),
+    ];
+    const ids = orderOfRound(systems, 0).map(({ id }) => id.replace('guestreel-', ''));
+    assert.deepEqual(ids, ['off', 'on', 'replay', 'v86', 'on', 'replay', 'off', 'off', 'on', 'replay']);
+  });
+
   it('run every system once in each', async () => {
     order.length = 0;
     const results = await measureRounds([fake('native'), fake('v86')], context, 2);
