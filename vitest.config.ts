@@ -4,6 +4,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
+    setupFiles: ['test/checked-digests.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     // Processes: the interpreter's compiler flags belong to a process, and a test that crashes one loses only its file.

@@ -53,6 +53,8 @@ export interface Mapping {
   readonly count: number;
   readonly owner: string;
   readonly handler: PortHandler;
+  /** See Device. */
+  readonly isInterruptController?: true;
 }
 
 /** Finds who answers at an address that software can move: PCI's base address registers. */
@@ -63,6 +65,8 @@ const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 /** The 64 K I/O port space. An access belongs to the device at its first port; nothing there reads as all ones. */
 export class PortBus {
   readonly #map: (Mapping | undefined)[] = new Array<Mapping | undefined>(0x10000);
+  /** How often somebody was told or asked something, at least. */
+  accesses = 0;
   /** Asked where nothing is mapped for good. */
   movable: MovableMappings = () => undefined;
 
@@ -77,6 +81,7 @@ export class PortBus {
   }
 
   read(port: number, width: Width): number {
+    this.accesses++;
     const mapping = this.#map[port] ?? this.movable(port);
     if (mapping === undefined) return this.#readApart(port, width);
     if (port + width > mapping.base + mapping.count && width > 1) return this.#readApart(port, width);
@@ -90,6 +95,7 @@ export class PortBus {
   }
 
   write(port: number, value: number, width: Width): void {
+    this.accesses++;
     const mapping = this.#map[port] ?? this.movable(port);
     if (mapping === undefined || (port + width > mapping.base + mapping.count && width > 1)) {
       if (width > 1) for (let i = 0; i < width; i++) this.write((port + i) & 0xffff, (value >>> (8 * i)) & 0xff, 1);
@@ -113,6 +119,8 @@ export type MmioHandler = PortHandler;
 /** Physical memory space outside RAM and ROM. */
 export class MmioBus {
   readonly #regions: Mapping[] = [];
+  /** How often a device was told or asked something, interrupt controllers apart. */
+  accesses = 0;
   /** Asked where nothing is mapped for good. */
   movable: MovableMappings = () => undefined;
 
@@ -131,18 +139,24 @@ export class MmioBus {
     return this.movable(address);
   }
 
+  #access(address: number): Mapping | undefined {
+    const region = this.#find(address);
+    if (region?.isInterruptController !== true) this.accesses++;
+    return region;
+  }
+
   /** True when a device answers at physical `address`. */
   has(address: number): boolean {
     return this.#find(address) !== undefined;
   }
 
   read(address: number, width: Width): number {
-    const region = this.#find(address);
+    const region = this.#access(address);
     return region === undefined ? OPEN_BUS[width] : region.handler.read(address - region.base, width) >>> 0;
   }
 
   write(address: number, value: number, width: Width): void {
-    const region = this.#find(address);
+    const region = this.#access(address);
     if (region !== undefined) region.handler.write(address - region.base, value, width);
   }
 }

@@ -13,6 +13,11 @@ export interface Device<S extends object = object> {
   /** Version of the state layout. */
   readonly version: number;
   readonly schema: StateSchema<S>;
+  /**
+   * The processor talks to it without an access: INTA cycles, interrupts' ends. All other devices change at an access, an
+   * alarm or an input only, or at a reset.
+   */
+  readonly isInterruptController?: true;
   readonly state: S;
   /** State that is too large for `schema`; snapshots and digests contain it all the same. */
   readonly pages?: PageStore;

@@ -45,6 +45,8 @@ export const LIVE_BACKEND: GateBackend = {
 export class InputGate {
   readonly #receivers = new Map<InputKind, (payload: Uint8Array) => void>();
   #backend: GateBackend = LIVE_BACKEND;
+  /** How many have been admitted. */
+  inputs = 0;
   /** Live taps on output, e.g. a terminal; several may listen. */
   readonly #taps: ((kind: OutputKind, channel: number, bytes: Uint8Array) => void)[] = [];
 
@@ -68,6 +70,7 @@ export class InputGate {
   admit(kind: InputKind, payload: Uint8Array): void {
     const receiver = this.#receivers.get(kind);
     assert(receiver !== undefined, `no receiver for input ${kind}`);
+    this.inputs++;
     receiver(payload);
   }
 

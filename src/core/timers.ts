@@ -14,6 +14,7 @@ export class Timer {
     readonly id: string,
     readonly fire: (deadline: Tick) => void,
     private readonly queue: TimerQueue,
+    readonly isInterruptController: boolean,
   ) {}
 
   /** (Re-)arms for `deadline`; a deadline in the past fires at the next boundary. */
@@ -31,12 +32,15 @@ export class TimerQueue {
   readonly #timers = new Map<string, Timer>();
   #sequence = 1;
   #next: Tick = Infinity;
+  /** How many have fired, those of interrupt controllers apart. */
+  alarms = 0;
   /** Called when the earliest deadline moved closer, so that a running slice can be cut. */
   onEarlier: (deadline: Tick) => void = () => {};
 
-  define(id: string, fire: (deadline: Tick) => void): Timer {
+  /** `isInterruptController`: the device whose timer it is; see Device. */
+  define(id: string, fire: (deadline: Tick) => void, isInterruptController = false): Timer {
     assert(!this.#timers.has(id), `timer ${id} defined twice`);
-    const timer = new Timer(id, fire, this);
+    const timer = new Timer(id, fire, this, isInterruptController);
     this.#timers.set(id, timer);
     return timer;
   }
@@ -84,6 +88,7 @@ export class TimerQueue {
       const deadline = due!.deadline!;
       due!.deadline = null;
       this.#rescan();
+      if (!due!.isInterruptController) this.alarms++;
       due!.fire(deadline);
     }
   }

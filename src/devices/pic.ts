@@ -106,6 +106,7 @@ function powerOn(elcr: number, icw3: number): Chip8259 {
 
 export class Pic implements Device<PicState> {
   readonly kind = 'i8259a-pair';
+  readonly isInterruptController = true;
   readonly version = 1;
   readonly schema: StateSchema<PicState> = { chips: fixedList(record(CHIP_SCHEMA)) };
   readonly state: PicState;

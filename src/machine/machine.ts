@@ -2,6 +2,7 @@ import { assert } from '../base/assert.js';
 import { ByteReader, ByteWriter, sameBytes } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
 import { CHECKSUM_BYTES, type Hashing } from '../base/hash.js';
+import type { PortBus } from '../core/bus.js';
 import type { Tick } from '../core/clock.js';
 import type { Device } from '../core/device.js';
 import type { InputGate, InputKind } from '../core/input-gate.js';
@@ -47,6 +48,7 @@ export interface Digest {
 
 export interface MachineParts {
   readonly cpu: Cpu;
+  readonly ports: PortBus;
   readonly timers: TimerQueue;
   readonly gate: InputGate;
   readonly devices: readonly Device[];
@@ -56,6 +58,7 @@ export interface MachineParts {
 /** A deterministic PC: parts and the loop that runs them. Wiring is in pc.ts. */
 export class Machine {
   readonly cpu: Cpu;
+  readonly #ports: PortBus;
   readonly timers: TimerQueue;
   readonly gate: InputGate;
   readonly devices: readonly Device[];
@@ -71,9 +74,12 @@ export class Machine {
   readonly #scratch = new ByteWriter(4096);
   /** What was hashed last of each section, and its hash: most of them stand still. */
   readonly #hashed = new Map<string, { readonly bytes: Uint8Array; readonly hash: Uint8Array }>();
+  /** Occasions until the last digest; null when devices have changed without any. */
+  #occasionsHashed: number | null = null;
 
   constructor(parts: MachineParts) {
     this.cpu = parts.cpu;
+    this.#ports = parts.ports;
     this.timers = parts.timers;
     this.gate = parts.gate;
     this.devices = parts.devices;
@@ -165,6 +171,7 @@ export class Machine {
 
   #reset(byHost = false): void {
     this.#resetRequested = false;
+    this.#occasionsHashed = null;
     for (const device of this.devices) device.reset();
     this.cpu.reset();
     this.onReset(byHost);
@@ -174,12 +181,13 @@ export class Machine {
   /** CPU, timers and devices. RAM is read through `cpu.physical`, page stores through `stores`. */
   save(): StateSnapshot {
     const sections: Section[] = [];
-    this.#forEachSection((name, bytes) => sections.push({ name, bytes: bytes.slice() }));
+    this.#forOwnSections((name, bytes) => sections.push({ name, bytes: bytes.slice() }));
+    for (const device of this.devices) sections.push({ name: device.id, bytes: this.#stateOf(device).slice() });
     return { tick: this.tick, sections };
   }
 
-  /** `bytes` are valid during the call. */
-  #forEachSection(visit: (name: string, bytes: Uint8Array) => void): void {
+  /** All sections but the devices'. `bytes` are valid during the call. */
+  #forOwnSections(visit: (name: string, bytes: Uint8Array) => void): void {
     this.cpu.settle();
     const out = this.#scratch;
     this.cpu.state.save(out.clear());
@@ -193,11 +201,18 @@ export class Machine {
       .u8(this.#resetRequested ? 1 : 0)
       .text(stop);
     visit('machine', out.view());
-    for (const device of this.devices) {
-      out.clear().text(device.kind).u32(device.version);
-      writeState(out, device.schema, device.state);
-      visit(device.id, out.view());
-    }
+  }
+
+  /** A device's section; valid until the next one is asked for. */
+  #stateOf(device: Device): Uint8Array {
+    const out = this.#scratch.clear().text(device.kind).u32(device.version);
+    writeState(out, device.schema, device.state);
+    return out.view();
+  }
+
+  /** How often devices may have changed; interrupt controllers change besides. */
+  get #occasions(): number {
+    return this.#ports.accesses + this.cpu.physical.mmio.accesses + this.timers.alarms + this.gate.inputs;
   }
 
   /** The opposite of save(); RAM and page stores must already hold the snapshot's pages. Throws MISMATCH or DAMAGED. */
@@ -237,13 +252,21 @@ export class Machine {
       device.restored?.();
     }
     this.#breakRequested = false;
+    this.#occasionsHashed = null;
   }
 
   /** Hash of the state at this boundary; the RAM part covers what changed since the last call. */
   digest(): Digest {
     const { physical, memory } = this.cpu;
     const hashes = new Map<string, Uint8Array>();
-    this.#forEachSection((name, bytes) => hashes.set(name, this.#hashOf(name, bytes)));
+    this.#forOwnSections((name, bytes) => hashes.set(name, this.#hashOf(name, bytes)));
+    // Taking down what stands still would be most of a digest.
+    const standStill = this.#occasions === this.#occasionsHashed;
+    this.#occasionsHashed = this.#occasions;
+    for (const device of this.devices) {
+      const known = standStill && !device.isInterruptController ? this.#hashed.get(device.id) : undefined;
+      hashes.set(device.id, known?.hash ?? this.#hashOf(device.id, this.#stateOf(device)));
+    }
     const pages = physical.takeDirty(DIRTY.DIGEST);
     memory.tlb.flushWrites();
     const numbers = new ByteWriter(pages.length * 4 + CHECKSUM_BYTES);

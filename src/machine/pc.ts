@@ -134,9 +134,9 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
       read: (port, width) => {
         // Ring 3 that the policy has nothing for finds the empty port, even where IOPL lets it read.
         const isCall = width === 4 && (caller.cpl < 3 || backdoor.state.ring3);
-        if (isCall && port === PORT) return backdoor.portIn32(caller);
-        if (isCall && port === VMPORT) return vmport.portIn32(caller);
-        return ports.read(port, width);
+        if (!isCall || (port !== PORT && port !== VMPORT)) return ports.read(port, width);
+        ports.accesses++;
+        return port === PORT ? backdoor.portIn32(caller) : vmport.portIn32(caller);
       },
       write: (port, value, width) => ports.write(port, value, width),
       steadyUntil: (port) => ports.steadyUntil(port),
@@ -318,7 +318,7 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
   }
 
   pci.remap();
-  const machine = new Machine({ cpu, timers, gate, devices, hashing });
+  const machine = new Machine({ cpu, ports, timers, gate, devices, hashing });
   gate.receive('reset', onReset);
   return {
     config,

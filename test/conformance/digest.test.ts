@@ -30,7 +30,7 @@ function pc(): Pc {
 }
 
 /** Its parts, in hexadecimal. */
-function digestOf({ machine }: Pc): Record<string, string> {
+function digestOf({ machine }: Pick<Pc, 'machine'>): Record<string, string> {
   const { sections, ram } = machine.digest();
   return { ram: toHex(ram), ...Object.fromEntries([...sections].map(([name, hash]) => [name, toHex(hash)])) };
 }
@@ -78,5 +78,29 @@ describe('a digest', () => {
     const digests = [still, one, other, elsewhere, gone].map((digest) => digest['fda.pages']);
     expect(new Set(digests).size).toBe(digests.length);
     expect(digestOf(machine)).toEqual(still);
+  });
+
+  it('has what devices did since the digest before: at an access, an alarm or an input', () => {
+    const { machine, vga } = pc();
+    const { mmio } = machine.cpu.physical;
+    const VIDEO = 0xa_0000;
+    // Mode 12h as far as it matters: four planes at A0000h.
+    vga.state.sequencer.set([0x0f, 0x00, 0x06], 2);
+    vga.state.graphics.set([0x00, 0x05], 5);
+    mmio.write(VIDEO, 0xff, 1);
+    digestOf({ machine });
+    let before = digestOf({ machine });
+    const changed = (act: () => void): string[] => {
+      act();
+      const after = digestOf({ machine });
+      const names = differing(before, after);
+      before = after;
+      return names;
+    };
+    expect(changed(() => mmio.read(VIDEO, 1))).toEqual(['vga']);
+    expect(changed(() => machine.admit('serial', Uint8Array.of(0, 1, 2)))).toContain('uart0');
+    expect(changed(() => machine.timers.runDue(machine.timers.next))).toContain('uart0');
+    expect(changed(() => machine.requestReset())).toEqual(['machine']);
+    expect(changed(() => machine.run(machine.tick + 1))).toContain('uart0');
   });
 });

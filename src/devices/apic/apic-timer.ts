@@ -43,7 +43,7 @@ export class ApicTimer {
     private readonly options: ApicTimerOptions,
     private readonly state: () => ApicTimerState,
   ) {
-    this.#alarm = options.timers.define(options.id, (deadline) => this.#expire(deadline));
+    this.#alarm = options.timers.define(options.id, (deadline) => this.#expire(deadline), true);
   }
 
   /** Ticks for each count: 1, 2, 4 ... 128. */

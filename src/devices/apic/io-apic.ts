@@ -54,6 +54,7 @@ const tableAtReset = (): number[] => Array.from({ length: 2 * IO_APIC_PINS }, (_
 
 export class IoApic implements Device<IoApicState> {
   readonly kind = 'io-apic-82093aa';
+  readonly isInterruptController = true;
   readonly version = 1;
   readonly schema: StateSchema<IoApicState> = { select: u8, id: u32, lines: u32, table: list(u32) };
   readonly state: IoApicState = { select: 0, id: 0, lines: 0, table: tableAtReset() };

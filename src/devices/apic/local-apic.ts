@@ -54,6 +54,7 @@ export interface LocalApicOptions {
 
 export class LocalApic implements Device<LocalApicState> {
   readonly kind = 'local-apic';
+  readonly isInterruptController = true;
   readonly version = 1;
   readonly schema = LOCAL_APIC_SCHEMA;
   readonly state: LocalApicState = localApicAtReset();
@@ -98,7 +99,8 @@ export class LocalApic implements Device<LocalApicState> {
   mappingAt(address: number): Mapping | undefined {
     const base = this.options.base();
     if (base === null || address < base || address >= base + PAGE_BYTES) return undefined;
-    return { base, count: PAGE_BYTES, owner: this.id, handler: this.#registers };
+    const { id: owner, isInterruptController } = this;
+    return { base, count: PAGE_BYTES, owner, handler: this.#registers, isInterruptController };
   }
 
   get #isOff(): boolean {
