@@ -135,6 +135,7 @@ export function createPc({ config, code, hashing, tier }: PcOptions): Pc {
         // Ring 3 that the policy has nothing for finds the empty port, even where IOPL lets it read.
         const isCall = width === 4 && (caller.cpl < 3 || backdoor.state.ring3);
         if (!isCall || (port !== PORT && port !== VMPORT)) return ports.read(port, width);
+        // Not through the bus, but an access all the same.
         ports.accesses++;
         return port === PORT ? backdoor.portIn32(caller) : vmport.portIn32(caller);
       },

@@ -37,6 +37,18 @@ describe('checksums and hashes', () => {
     expect(seen.size).toBe(1 + Math.ceil((bytes.length * 8) / 97));
   });
 
+  it('do not depend on the size of the parts, few or many, small behind large ones and large behind small ones', () => {
+    const bytes = new Uint8Array(randomBytes(300_000));
+    const whole = toHex(hashing.checksum([bytes]));
+    for (const sizes of [[4096], [1, 100_000], [4096, 4096, 150_000], [16_384, 16_385], [20_000, 7], [65_536]]) {
+      const parts: Uint8Array[] = [];
+      for (let at = 0, i = 0; at < bytes.length; at += sizes[i++ % sizes.length]!) {
+        parts.push(bytes.subarray(at, at + sizes[i % sizes.length]!));
+      }
+      expect(toHex(hashing.checksum(parts))).toBe(whole);
+    }
+  });
+
   it('are byte arrays of their own', () => {
     for (const hash of [hashing.sha256(new Uint8Array(3)), hashing.sha256(), hashing.checksum([])]) {
       expect(hash.constructor).toBe(Uint8Array);

@@ -23,7 +23,7 @@ function matchingLines(paths: readonly string[], pattern: RegExp): string[] {
 describe('the repository', () => {
   it('names no path of any machine', () => {
     expect(MACHINE_PATH.test('see /ho' + 'me/someone/file')).toBe(true);
-    expect(MACHINE_PATH.test('./work/main and https://example.org/home/page')).toBe(false);
+    expect(MACHINE_PATH.test('./work/notes and https://example.org/home/page')).toBe(false);
     expect(matchingLines(textFiles(), MACHINE_PATH)).toEqual([]);
   });
 

@@ -23,7 +23,7 @@ const ON: SystemId = 'guestreel-on';
 function roundsText({ rounds, systems }: Results): string {
   const own = systems.find(({ id }) => id === ON)?.runs.length ?? rounds;
   const text = `${rounds} ${rounds === 1 ? 'round' : 'rounds'}, every system once in each`;
-  return own > rounds ? `${text}, guestreel ${own / rounds} times` : text;
+  return own > rounds ? `${text}, guestreel more often: ${own} runs` : text;
 }
 
 function hostSection(results: Results): string {

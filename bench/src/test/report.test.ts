@@ -66,6 +66,23 @@ describe('the page', () => {
   });
 });
 
+describe('the page of the rounds', () => {
+  it('says how often what was run', () => {
+    const page = (runs: number): string =>
+      renderMarkdown(
+        sample([
+          system(
+            'guestreel-on',
+            Array.from({ length: runs }, () => run(1)),
+          ),
+        ]),
+        '',
+      );
+    assert.match(page(3), /; 3 rounds, every system once in each\n/);
+    assert.match(page(9), /; 3 rounds, every system once in each, guestreel more often: 9 runs\n/);
+  });
+});
+
 describe('the page of devices', () => {
   const devices = {
     disk: [
