@@ -4,6 +4,8 @@ export const CHECKSUM_BYTES = 16;
 export interface Hashing {
   /** SHA-256 of the concatenation of `parts`: 32 bytes. */
   sha256(...parts: Uint8Array[]): Uint8Array;
+  /** SHA-256 in lower-case hexadecimal. */
+  sha256Hex(bytes: Uint8Array): string;
   /**
    * CHECKSUM_BYTES that tell two different concatenations of `parts` apart at the speed of memory. Whoever tries can find others
    * that have the same: it detects, and does not authenticate.

@@ -13,6 +13,8 @@ export interface PortHandler {
    * if until then no timer fires, no input arrives and nobody uses another port or device.
    */
   steadyUntil?(offset: number): Tick;
+  /** Reading leaves every device as it is. */
+  readonly readsChangeNothing?: true;
 }
 
 /** Only byte ports: wider accesses are split little-endian into byte accesses. */
@@ -65,7 +67,7 @@ const OPEN_BUS: Record<Width, number> = { 1: 0xff, 2: 0xffff, 4: 0xffff_ffff };
 /** The 64 K I/O port space. An access belongs to the device at its first port; nothing there reads as all ones. */
 export class PortBus {
   readonly #map: (Mapping | undefined)[] = new Array<Mapping | undefined>(0x10000);
-  /** How often somebody was told or asked something, at least. */
+  /** How often somebody was told something or asked what may have changed it, at least. */
   accesses = 0;
   /** Asked where nothing is mapped for good. */
   movable: MovableMappings = () => undefined;
@@ -81,8 +83,8 @@ export class PortBus {
   }
 
   read(port: number, width: Width): number {
-    this.accesses++;
     const mapping = this.#map[port] ?? this.movable(port);
+    if (mapping?.handler.readsChangeNothing !== true) this.accesses++;
     if (mapping === undefined) return this.#readApart(port, width);
     if (port + width > mapping.base + mapping.count && width > 1) return this.#readApart(port, width);
     return mapping.handler.read(port - mapping.base, width) >>> 0;

@@ -68,6 +68,8 @@ export class Power implements Device<PowerState> {
     this.#halfCycles = 2 ** ((options.timerBits ?? 32) - 1);
     this.#overflow = options.timers.define(`${id}.timer`, () => this.#refresh());
     this.ports = {
+      // Linux reads the PM timer all the time.
+      readsChangeNothing: true,
       read: (offset, width) => this.#read(offset, width),
       write: (offset, value, width) => this.#write(offset, value, width),
     };

@@ -1,5 +1,5 @@
 import { CodedError } from '../base/errors.js';
-import { toHex, type Hashing } from '../base/hash.js';
+import type { Hashing } from '../base/hash.js';
 import type { BaseImage } from '../devices/disk/base-images.js';
 import type { DriveKind } from '../devices/disk/disk.js';
 import { encodeMediaChange, type Medium } from '../devices/disk/medium.js';
@@ -62,7 +62,7 @@ const CD_DRIVE: DriveId = 'hdc';
 
 /** An image held in memory. */
 export function memoryImage(bytes: Uint8Array, hashing: Hashing): DiskImage {
-  const sha256 = toHex(hashing.sha256(bytes));
+  const sha256 = hashing.sha256Hex(bytes);
   return {
     sizeBytes: bytes.length,
     sha256,

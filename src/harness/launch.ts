@@ -1,5 +1,4 @@
 import { CodedError } from '../base/errors.js';
-import { toHex } from '../base/hash.js';
 import type { ImageReference, ParentReference } from '../log/meta.js';
 import type { MachineConfig } from '../machine/config.js';
 import {
@@ -105,7 +104,7 @@ function loadImage(services: HostServices, role: string, source: string | Uint8A
   if (source === undefined) return null;
   const bytes = typeof source === 'string' ? services.readFile(source) : source;
   const name = typeof source === 'string' ? (source.split(/[\\/]/).at(-1) ?? source) : role;
-  return { bytes, reference: { role, name, sha256: toHex(services.hashing.sha256(bytes)), bytes: bytes.length } };
+  return { bytes, reference: { role, name, sha256: services.hashing.sha256Hex(bytes), bytes: bytes.length } };
 }
 
 /** Builds a machine, loads what it boots, and returns it before its first instruction. */
@@ -160,7 +159,7 @@ function boot(parts: BootParts): GuestMachine {
     apic: options.apic ?? true,
     firmware: firmware.kind,
     hasVideoRom: firmware.videoRom !== null,
-    romSha256: toHex(services.hashing.sha256(firmware.rom)),
+    romSha256: services.hashing.sha256Hex(firmware.rom),
     drives: drives.configs,
     networkCards: cards,
     bootOrder: drives.bootOrder,

@@ -43,7 +43,7 @@ export interface ReplayParts {
 }
 
 /** Wall time between turns of the event loop, milliseconds. */
-const YIELD_MS = 50;
+const YIELD_MS = 100;
 /** Ticks of the first turn, and of the shortest. */
 const LEAST_TICKS = 5_000_000;
 const MOST_TICKS = 1e9;

@@ -1,4 +1,3 @@
-import v8 from 'node:v8';
 import type { CpuCode } from '../cpu/code.js';
 import { BackgroundCompiler } from './background-compiler.js';
 import { createCpuCode } from './cpu-model.js';
@@ -19,12 +18,6 @@ export function cpuCode(): CpuCode {
         REGION_WORKER === null ? immediate : new BackgroundCompiler(REGION_WORKER, immediate),
       storedInterpreter: storedInterpreter(),
     });
-    // The main loop is entered once per slice and never left for long: baseline code would run for seconds. Regions
-    // start as baseline code, and V8 optimises the hot ones in other threads.
-    v8.setFlagsFromString('--no-wasm-lazy-compilation');
-    v8.setFlagsFromString('--no-liftoff');
-    void compiled.module;
-    v8.setFlagsFromString('--liftoff');
   }
   return compiled;
 }

@@ -2,7 +2,6 @@ import { execFile } from 'node:child_process';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { CodedError } from '../base/errors.js';
-import { toHex } from '../base/hash.js';
 import { createHashing } from './hashing.js';
 import { packageFile } from './package-file.js';
 
@@ -32,7 +31,7 @@ export function guestImages(): GuestImage[] {
 /** SHA-256 of a file, or null where there is none. */
 export function hashOfFile(path: string): string | null {
   try {
-    return toHex(createHashing().sha256(readFileSync(path)));
+    return createHashing().sha256Hex(readFileSync(path));
   } catch {
     return null;
   }

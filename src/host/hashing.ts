@@ -48,6 +48,7 @@ export function createHashing(): Hashing {
       // A plain Uint8Array: a Buffer would compare unequal to one in tests and slices its pool.
       return new Uint8Array(digest);
     },
+    sha256Hex: (bytes) => hashOnce('sha256', bytes),
     checksum: (parts) => gmacOf(parts, gathered),
     crc32: (bytes, previous = 0) => crc32(bytes, previous),
   };

@@ -73,6 +73,7 @@ type Finding = Pick<PendingRun, 'kind' | 'count' | 'source'>;
 
 /** Finds what each page is; remembers the first page of every content. */
 class PageClassifier {
+  /** By SHA-256: with a faster checksum a guest could fill its RAM with collisions. */
   readonly #firstOf = new Map<string, number>();
 
   constructor(
@@ -88,12 +89,10 @@ class PageClassifier {
     if (zeros > 0) return { kind: Run.ZERO, count: zeros, source: 0 };
     const page = this.pages.page(index);
     if (isZero(page)) return { kind: Run.ZERO, count: 1, source: 0 };
-    // By SHA-256, not by a faster checksum: a guest could fill its RAM with collisions.
-    const digest = this.hashing.sha256(page);
-    const key = String.fromCharCode(...new Uint16Array(digest.buffer, digest.byteOffset, 16));
-    const first = this.#firstOf.get(key);
+    const hash = this.hashing.sha256Hex(page);
+    const first = this.#firstOf.get(hash);
     if (first !== undefined) return { kind: Run.COPY, count: 1, source: first };
-    this.#firstOf.set(key, index);
+    this.#firstOf.set(hash, index);
     return { kind: Run.INLINE, count: 1, source: 0 };
   }
 }

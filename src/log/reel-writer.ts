@@ -165,6 +165,11 @@ export class ReelWriter {
     this.#throwFailure();
   }
 
+  /** work() has something to do, now or when the compressor has done its part. */
+  get hasWork(): boolean {
+    return this.#states > 0 || this.#inFlight.length > 0 || this.#file.bytesWritten === 0;
+  }
+
   /** True while a state is being encoded, a piece with each work(). */
   get isEncodingState(): boolean {
     return this.#states > 0;

@@ -1,4 +1,4 @@
-import { toHex, type Hashing } from '../base/hash.js';
+import type { Hashing } from '../base/hash.js';
 import { utf8Encode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
 import { useOf, type Use } from './counters.js';
@@ -197,7 +197,7 @@ function cut(name: string): string {
 
 /** `head` is the line up to the comma before its hash. */
 function hashOf(head: string, hashing: Hashing): string {
-  return toHex(hashing.sha256(utf8Encode(head)));
+  return hashing.sha256Hex(utf8Encode(head));
 }
 
 export type AuditVerdict =

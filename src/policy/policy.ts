@@ -1,5 +1,5 @@
 import { CodedError } from '../base/errors.js';
-import { toHex, type Hashing } from '../base/hash.js';
+import type { Hashing } from '../base/hash.js';
 import { utf8Encode } from '../base/platform.js';
 import { actionBit, actionsOf, GUEST_ACTIONS, isAction, type Action } from './actions.js';
 import { BUILT_IN_RULES } from './decision.js';
@@ -53,7 +53,7 @@ export class Policy {
 
   /** SHA-256 of the text, lower-case hexadecimal. */
   digest(hashing: Hashing): string {
-    return toHex(hashing.sha256(utf8Encode(this.text)));
+    return hashing.sha256Hex(utf8Encode(this.text));
   }
 
   /** Finished recordings to keep, or null for all. */

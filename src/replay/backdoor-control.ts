@@ -1,5 +1,5 @@
 import { CodedError } from '../base/errors.js';
-import { toHex, type Hashing } from '../base/hash.js';
+import type { Hashing } from '../base/hash.js';
 import { utf8Decode } from '../base/platform.js';
 import type { Tick } from '../core/clock.js';
 import type { CommandName } from '../devices/backdoor/protocol.js';
@@ -215,12 +215,7 @@ export class BackdoorControl implements BackdoorService {
         this.#mark('log', text, 0, by);
         return { status: STATUS.OK };
       case 'CHECK':
-        this.#mark(
-          'check',
-          toHex(this.options.hashing.sha256(request.payload)).slice(0, 16),
-          request.payload.length,
-          by,
-        );
+        this.#mark('check', this.options.hashing.sha256Hex(request.payload).slice(0, 16), request.payload.length, by);
         return { status: STATUS.OK };
       case 'CHECKPOINT':
         this.#mark('checkpoint', 'checkpoint', 0, by);
@@ -243,7 +238,7 @@ export class BackdoorControl implements BackdoorService {
 
   /** A token that the policy does not know is refused, and the one presented before stays. */
   #authenticate(request: BackdoorRequest): BackdoorReply {
-    const token = toHex(this.options.hashing.sha256(request.payload));
+    const token = this.options.hashing.sha256Hex(request.payload);
     if (!this.options.gatekeeper.policy.knowsToken(token)) return { status: STATUS.DENIED };
     this.#token = token;
     return { status: STATUS.OK, ecx: this.#permitted(request) };

@@ -278,6 +278,8 @@ export class RecordingControl {
 
   /** Writes the next piece of a state; next to nothing when there is none. True when another can follow. */
   work(): boolean {
+    // Asked between any two slices.
+    if (this.#active?.recorder.writer.hasWork !== true) return false;
     let hasWorked = false;
     this.#attempt((writer) => (hasWorked = writer.work()));
     return hasWorked && this.isEncodingState;

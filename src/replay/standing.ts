@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from '../base/bytes.js';
 import { CodedError } from '../base/errors.js';
-import { toHex, type Hashing } from '../base/hash.js';
+import type { Hashing } from '../base/hash.js';
 import type { Tick } from '../core/clock.js';
 import { nullable, readState, record, safe, text, writeState, type StateSchema } from '../core/state.js';
 import { STATUS } from '../devices/backdoor/protocol.js';
@@ -93,7 +93,7 @@ function follow(standing: Standing, counters: PolicyCounters, entry: LogEntry, h
     const { command, payload } = decodeRequest(entry.request);
     const { status, ebx } = decodeReply(entry.answer);
     if (status !== STATUS.OK) return;
-    if (command === 'AUTH') standing.tokenSha256 = toHex(hashing.sha256(payload));
+    if (command === 'AUTH') standing.tokenSha256 = hashing.sha256Hex(payload);
     if (command === 'BEGIN') standing.phases = ebx ?? standing.phases;
   }
 }

@@ -11,6 +11,7 @@ describe('checksums and hashes', () => {
     const abc = new TextEncoder().encode('abc');
     const sha = 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad';
     expect(toHex(hashing.sha256(abc))).toBe(sha);
+    expect(hashing.sha256Hex(abc)).toBe(sha);
     expect(toHex(hashing.sha256(abc.subarray(0, 1), abc.subarray(1)))).toBe(sha);
     expect(toHex(hashing.sha256())).toBe('e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855');
     expect(toHex(hashing.checksum([]))).toBe('58e2fccefa7e3061367f1d57a4e7455a');

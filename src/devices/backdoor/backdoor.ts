@@ -5,7 +5,6 @@
  * NOT implemented: nothing of the protocol is left out.
  */
 import type { Hashing } from '../../base/hash.js';
-import { toHex } from '../../base/hash.js';
 import type { PortHandler } from '../../core/bus.js';
 import type { Device } from '../../core/device.js';
 import type { InputGate } from '../../core/input-gate.js';
@@ -151,7 +150,7 @@ export class Backdoor implements Device<BackdoorState> {
 
   #codeHash(caller: GuestCaller): string | null {
     const code = findAgentCode((linear, length) => caller.readAny(linear, length), caller.linearEip);
-    return code === null ? null : toHex(this.options.hashing.sha256(code));
+    return code === null ? null : this.options.hashing.sha256Hex(code);
   }
 
   #payload(kind: Payload, flags: number, caller: GuestCaller): Parsed {

@@ -160,6 +160,20 @@ export function deviceConformance<D extends Device<object>>(kind: string, option
       expect(save(bench, device)).toEqual(once);
     });
 
+    it('is left as it was by reads that do not count as accesses', () => {
+      const { bench, device } = fresh();
+      options.prepare?.(bench, device);
+      const { ports } = bench;
+      const read = ports.read.bind(ports);
+      ports.read = (port, width) => {
+        const [accesses, before] = [ports.accesses, save(bench, device)];
+        const value = read(port, width);
+        if (ports.accesses === accesses) expect(save(bench, device)).toEqual(before);
+        return value;
+      };
+      for (const step of randomScript(bench, options, 99, 400)) step(bench, device);
+    });
+
     for (const nsPerTick of [4, 1024, 3]) {
       it(`runs on after a restore as if never stopped, and survives random accesses (${nsPerTick} ns ticks)`, () => {
         for (const seed of [1, 77, 4711]) {

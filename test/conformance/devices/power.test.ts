@@ -50,6 +50,14 @@ describe('ACPI power management', () => {
     expect(bench.read(0x608, 4)).toBe(2_505_681_500);
   });
 
+  it('does not count as an access when it is only read', () => {
+    bench.read(0x608, 4);
+    expect(bench.ports.accesses).toBe(0);
+    bench.write(0x602, 1, 2);
+    bench.read(0x6f0, 1);
+    expect(bench.ports.accesses).toBe(2);
+  });
+
   it('raises SCI when the top bit of the timer changes, if enabled', () => {
     bench.write(0x602, 1, 2);
     bench.advance(Math.floor((2 ** 23 * 250_000_000) / 3_579_545));
