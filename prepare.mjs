@@ -1,7 +1,7 @@
 // Builds dist/: `npm run build`, and what npm runs after an installation in a checkout. An installation without the
 // development dependencies (--omit=dev) has no TypeScript: that is said, and is no failure. Errors of the compiler are.
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 
 const require = createRequire(import.meta.url);
@@ -18,6 +18,8 @@ function findCompiler() {
 /** One file loads in a third of the time of some hundred: what starts often gets one. Dependencies stay what they are. */
 async function bundle() {
   const { build } = await import('esbuild');
+  // Pieces are named by what is in them: those of earlier builds would stay.
+  rmSync('dist/bundle', { recursive: true, force: true });
   await build({
     entryPoints: {
       reel: 'dist/cli/main.js',

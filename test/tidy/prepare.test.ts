@@ -1,5 +1,5 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -24,9 +24,11 @@ function installCompiler(status: number): void {
     writeFileSync(join(folder, file), text);
   };
   put('dist/host/interpreter-file.js', "export const writeInterpreter = () => console.log('interpreter');");
-  put('dist/bundle/keep', '');
+  put('dist/bundle/old.js', '');
   put('node_modules/esbuild/package.json', '{"name": "esbuild", "type": "module", "exports": "./index.js"}');
-  put('node_modules/esbuild/index.js', "export const build = async ({ outdir }) => console.log('bundle ' + outdir);");
+  const build = "mkdirSync(outdir); writeFileSync(outdir + '/new.js', ''); console.log('bundle ' + outdir);";
+  const esbuild = `import { mkdirSync, writeFileSync } from 'node:fs'; export const build = async ({ outdir }) => { ${build} };`;
+  put('node_modules/esbuild/index.js', esbuild);
 }
 const prepare = (): SpawnSyncReturns<string> =>
   spawnSync(process.execPath, ['prepare.mjs'], { cwd: folder, encoding: 'utf8' });
@@ -35,6 +37,12 @@ describe('what npm runs after an installation', () => {
   it('builds where the compiler is installed', () => {
     installCompiler(0);
     expect(prepare()).toMatchObject({ status: 0, stdout: '-b\ninterpreter\nbundle dist/bundle\n', stderr: '' });
+  });
+
+  it('leaves nothing of an earlier bundle', () => {
+    installCompiler(0);
+    prepare();
+    expect(readdirSync(join(folder, 'dist/bundle')).sort()).toEqual(['index.d.ts', 'new.js']);
   });
 
   it('fails when the compiler does', () => {
