@@ -10,7 +10,6 @@ import type { PageStore } from '../core/page-store.js';
 import { readState, writeState } from '../core/state.js';
 import type { TimerQueue } from '../core/timers.js';
 import type { Cpu } from '../cpu/cpu.js';
-import { DIRTY } from '../cpu/memory/layout.js';
 import type { RamCapture } from '../cpu/memory/ram-capture.js';
 import { FLAG } from '../isa/cpu-state.js';
 
@@ -267,7 +266,7 @@ export class Machine {
       const known = standStill && !device.isInterruptController ? this.#hashed.get(device.id) : undefined;
       hashes.set(device.id, known?.hash ?? this.#hashOf(device.id, this.#stateOf(device)));
     }
-    const pages = physical.takeDirty(DIRTY.DIGEST);
+    const pages = physical.takeDirty();
     memory.tlb.flushWrites();
     const numbers = new ByteWriter(pages.length * 4 + CHECKSUM_BYTES);
     for (const page of pages) numbers.u32(page);
@@ -287,9 +286,9 @@ export class Machine {
   }
 
   /** Starts the next digest's RAM part, and those of page stores, afresh, as if every page had just been hashed. */
-  clearDirty(observer: number = DIRTY.DIGEST): void {
-    if (observer === DIRTY.DIGEST) for (const store of this.stores.values()) store.takeDirty();
-    this.cpu.physical.takeDirty(observer);
+  clearDirty(): void {
+    for (const store of this.stores.values()) store.takeDirty();
+    this.cpu.physical.takeDirty();
     this.cpu.memory.tlb.flushWrites();
   }
 

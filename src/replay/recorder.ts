@@ -2,9 +2,10 @@ import type { AskKind, GateBackend, InputKind, OutputKind } from '../core/input-
 import { BLOCK_BYTES } from '../core/block.js';
 import type { Tick } from '../core/clock.js';
 import type { RamCapture } from '../cpu/memory/ram-capture.js';
+import type { LogEntry } from '../log/entries.js';
 import type { Mark } from '../log/meta.js';
 import type { ReelWriter } from '../log/reel-writer.js';
-import type { Machine } from '../machine/machine.js';
+import type { Digest, Machine } from '../machine/machine.js';
 import { DigestSections } from './digests.js';
 import { STANDING_SECTION, stateSections } from './state-sections.js';
 
@@ -36,6 +37,8 @@ export class Recorder implements GateBackend {
   #idleTicks: Tick;
   #digestWanted = false;
   readonly #digestSections = new DigestSections();
+  /** Not in the log yet: with a guest running in between, one takes as long to write as several. */
+  readonly #digests: Digest[] = [];
   /** RAM of the states; those that are written have closed themselves. */
   readonly #captures = new Set<RamCapture>();
   /** Blocks of base images that the recording has. */
@@ -64,7 +67,7 @@ export class Recorder implements GateBackend {
     const tick = this.machine.tick;
     this.#flushOutput();
     const answer = produce();
-    this.writer.append({ entry: 'ask', tick, kind, request, answer });
+    this.#append({ entry: 'ask', tick, kind, request, answer });
     return answer;
   }
 
@@ -77,7 +80,7 @@ export class Recorder implements GateBackend {
       this.#flushOutput();
       const kept = isZero(bytes) ? NOTHING : bytes;
       const { tick } = this.machine;
-      this.writer.append({ entry: 'block', tick, image, offset: index * BLOCK_BYTES, bytes: kept });
+      this.#append({ entry: 'block', tick, image, offset: index * BLOCK_BYTES, bytes: kept });
     }
     return bytes;
   }
@@ -86,7 +89,7 @@ export class Recorder implements GateBackend {
     if (kind === 'frame') {
       // Each is a whole.
       this.#flushOutput();
-      this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes });
+      this.#append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes });
       return;
     }
     const pending = this.#output;
@@ -100,25 +103,37 @@ export class Recorder implements GateBackend {
   #flushOutput(): void {
     const { kind, channel, bytes } = this.#output;
     if (bytes.length === 0) return;
-    this.writer.append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes: Uint8Array.from(bytes) });
+    this.#append({ entry: 'output', tick: this.machine.tick, kind, channel, bytes: Uint8Array.from(bytes) });
     this.#output.bytes = [];
+  }
+
+  #append(entry: LogEntry): void {
+    this.settle();
+    this.writer.append(entry);
+  }
+
+  /** All that has been recorded is with the writer afterwards. */
+  settle(): void {
+    for (const digest of this.#digests) this.writer.append(this.#digestSections.entry(digest));
+    this.#digests.length = 0;
   }
 
   // ---- the session's side, between instructions
   input(kind: InputKind, payload: Uint8Array): void {
     this.#flushOutput();
-    this.writer.append({ entry: 'input', tick: this.machine.tick, kind, payload });
+    this.#append({ entry: 'input', tick: this.machine.tick, kind, payload });
   }
 
   /** `tick` is the boundary behind the call that set the mark. A digest follows at that boundary. */
   mark(mark: Mark, tick: Tick): void {
     this.#flushOutput();
-    this.writer.append({ entry: 'mark', tick, ...mark });
+    this.#append({ entry: 'mark', tick, ...mark });
     this.#digestWanted = true;
   }
 
   checkpoint(): void {
     this.#flushOutput();
+    this.settle();
     const { sections, ram } = stateSections(this.machine);
     this.#captures.add(ram);
     this.writer.appendState('checkpoint', this.machine.tick, sections);
@@ -126,7 +141,7 @@ export class Recorder implements GateBackend {
 
   audit(record: Readonly<Record<string, unknown>>): void {
     this.#flushOutput();
-    this.writer.append({ entry: 'audit', tick: this.machine.tick, record });
+    this.#append({ entry: 'audit', tick: this.machine.tick, record });
   }
 
   /** Tick at which the next digest is due. */
@@ -150,7 +165,7 @@ export class Recorder implements GateBackend {
     this.#digestWanted = false;
     this.#nextDigest = tick + this.options.digestTicks;
     this.#idleTicks = idleTicks;
-    this.writer.append(this.#digestSections.entry(this.machine.digest()));
+    this.#digests.push(this.machine.digest());
   }
 
   /** Nothing more is written, whatever of it is there. */
@@ -161,7 +176,8 @@ export class Recorder implements GateBackend {
   /** Ends the recording at this boundary with a last digest; the machine goes on unrecorded. */
   end(reason: string, by?: string): void {
     this.#flushOutput();
-    this.writer.append(this.#digestSections.entry(this.machine.digest()));
+    this.#digests.push(this.machine.digest());
+    this.settle();
     this.writer.finish({ tick: this.machine.tick, reason, by });
   }
 }

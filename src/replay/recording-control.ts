@@ -290,6 +290,7 @@ export class RecordingControl {
    * written kept valid.
    */
   flush(): void {
+    this.#active?.recorder.settle();
     this.#attempt((writer) => void (writer.isEncodingState ? writer.work() : writer.flush()));
   }
 

@@ -54,6 +54,8 @@ export class PhysicalMemory {
   /** A page gained a flag: fast write mappings to it must go. */
   onFlagged: (physicalPage: number) => void = () => {};
   readonly #captures = new Set<RamCapture>();
+  /** Pages without a place in a digest since they were written: those with DIRTY.DIGEST. */
+  #written: number[] = [];
   readonly #apertures = new Map<string, Aperture>();
   /** By page from A0000h: the page of RAM or device memory that is there, or DEVICE. */
   readonly #window = Int32Array.from({ length: WINDOW_PAGES }, (_, i) => WINDOW_FIRST_PAGE + i);
@@ -159,9 +161,12 @@ export class PhysicalMemory {
   }
   #touch(page: number): void {
     const at = LAYOUT.pageDirty + page;
-    if (this.#captures.size > 0 && !(this.u8[at] & DIRTY.CAPTURE)) {
+    const seen = this.u8[at];
+    if (seen === DIRTY_FOR_ALL) return;
+    if (this.#captures.size > 0 && !(seen & DIRTY.CAPTURE)) {
       for (const capture of this.#captures) capture.save(page);
     }
+    if (!(seen & DIRTY.DIGEST)) this.#written.push(page);
     this.u8[at] = DIRTY_FOR_ALL;
   }
 
@@ -175,20 +180,11 @@ export class PhysicalMemory {
     return capture;
   }
 
-  /** Pages written since the last call for the same observer, ascending. The caller flushes write mappings afterwards. */
-  takeDirty(observer: number): number[] {
-    const pages: number[] = [];
-    const { u8, i32 } = this;
-    const end = LAYOUT.pageDirty + this.pageCount;
-    const four = observer * 0x01010101;
-    for (let word = LAYOUT.pageDirty; word < end; word += 4) {
-      if ((i32[word >> 2] & four) === 0) continue;
-      for (let at = word; at < word + 4; at++) {
-        if ((u8[at] & observer) === 0) continue;
-        u8[at] &= ~observer;
-        pages.push(at - LAYOUT.pageDirty);
-      }
-    }
+  /** Pages written since the last call, ascending. The caller flushes write mappings afterwards. */
+  takeDirty(): number[] {
+    const pages = this.#written.sort((a, b) => a - b);
+    this.#written = [];
+    for (const page of pages) this.u8[LAYOUT.pageDirty + page] &= ~DIRTY.DIGEST;
     return pages;
   }
 

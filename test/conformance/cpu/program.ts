@@ -4,7 +4,7 @@ import { ByteReader, ByteWriter } from '../../../src/base/bytes.js';
 import { MmioBus } from '../../../src/core/bus.js';
 import { Cpu } from '../../../src/cpu/cpu.js';
 import type { Tier } from '../../../src/cpu/cpu-options.js';
-import { DIRTY, LAYOUT } from '../../../src/cpu/memory/layout.js';
+import { LAYOUT } from '../../../src/cpu/memory/layout.js';
 import { DEFAULT_CPUID } from '../../../src/cpu/system/cpuid.js';
 import { cpuCode } from '../../../src/host/cpu-code.js';
 import { CS, DS, EAX, ES, ESP, FLAG, FS, GS, SS, TR } from '../../../src/isa/cpu-state.js';
@@ -200,7 +200,7 @@ export class TestMachine {
     for (const [address, listing] of Object.entries(program.code)) this.place(Number(address), listing);
     program.prepare?.(this);
     cpu.restored();
-    cpu.physical.takeDirty(DIRTY.DIGEST);
+    cpu.physical.takeDirty();
   }
 
   #tables(): void {
@@ -294,8 +294,8 @@ function transfer(from: TestMachine, to: TestMachine): void {
   from.cpu.state.save(state);
   const end = LAYOUT.ram + RAM_BYTES;
   to.cpu.physical.u8.set(from.cpu.physical.u8.subarray(LAYOUT.ram, end), LAYOUT.ram);
-  const dirty = LAYOUT.pageDirty;
-  to.cpu.physical.u8.set(from.cpu.physical.u8.subarray(dirty, dirty + RAM_BYTES / 4096), dirty);
+  to.cpu.physical.takeDirty();
+  for (const page of from.cpu.physical.takeDirty()) to.cpu.physical.markDirty(LAYOUT.ram + page * 4096);
   to.cpu.physical.a20 = from.cpu.physical.a20;
   to.cpu.state.restore(new ByteReader(state.finish(), 'state'));
   to.cpu.now = from.cpu.now;
@@ -366,7 +366,7 @@ function outcome(m: TestMachine): Outcome {
   cpu.settle();
   const state = new ByteWriter();
   cpu.state.save(state);
-  const dirtyPages = cpu.physical.takeDirty(DIRTY.DIGEST);
+  const dirtyPages = cpu.physical.takeDirty();
   const hash = createHash('sha1');
   for (const page of dirtyPages) hash.update(cpu.physical.page(page));
   return {
