@@ -1,11 +1,12 @@
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, readdirSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, readdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as after } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
 import { CodedError, Recording, recoverRecording } from '../../src/index.js';
+import { boot, image } from '../guests/guest.js';
 
 const outDir = mkdtempSync(join(tmpdir(), 'kill-'));
 afterAll(() => rmSync(outDir, { recursive: true }));
@@ -89,4 +90,25 @@ it('of one that was cut off within its snapshot nothing can be recovered, and no
     expect(error).toMatchObject({ code: 'DAMAGED' });
     expect(readdirSync(folder).filter((name) => name.includes('recovered'))).toEqual([]);
   }
+});
+
+it('what is flushed has all digests, though nothing has come behind them', async () => {
+  const folder = mkdtempSync(join(outDir, 'run-'));
+  const machine = await boot(image('timer-echo.img'), { outDir: folder, digestTicks: 1 });
+  await machine.run({ until: { serial: /ready/ } });
+  await machine.startRecording({ name: 'digests' });
+  await machine.run({ until: { ticks: machine.tick + 3_000_000 } });
+  const file = join(folder, 'flushed.reel.partial');
+  copyFileSync(join(folder, 'digests.reel.partial'), file);
+  await machine.close();
+  const digests = async (path: string): Promise<number> => {
+    const recording = await Recording.open(path);
+    const count = [...recording.reader.cursor()].filter(({ entry }) => entry === 'digest').length;
+    await recording.close();
+    return count;
+  };
+  const flushed = await digests((await recoverRecording(file)).file);
+  expect(flushed).toBeGreaterThan(5);
+  // The last one is made at the end.
+  expect(await digests(join(folder, 'digests.reel'))).toBe(flushed + 1);
 });
