@@ -1,5 +1,6 @@
 import v8 from 'node:v8';
 import type { CpuCode } from '../cpu/code.js';
+import { keepFreedMemory } from './allocator.js';
 import { BackgroundCompiler } from './background-compiler.js';
 import { createCpuCode } from './cpu-model.js';
 import { storedInterpreter } from './interpreter-file.js';
@@ -14,6 +15,7 @@ let compiled: CpuCode | null = null;
 export function cpuCode(): CpuCode {
   if (compiled === null) {
     lowerV8Threads();
+    keepFreedMemory();
     compiled = createCpuCode({
       createBackground: (immediate) =>
         REGION_WORKER === null ? immediate : new BackgroundCompiler(REGION_WORKER, immediate),
