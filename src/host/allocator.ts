@@ -5,7 +5,7 @@ const BLOCK_BYTES = 30 * MIB;
 
 /**
  * Has the C library keep the memory that V8's compiling threads give back, instead of returning it to the system and
- * getting it again page by page: that took more page faults than all else in a run, under a lock that the guest's own page
+ * getting it again page by page: that took more page faults than all else in a replay, under a lock that the guest's own page
  * faults need. glibc learns from the first large block that is freed (mallopt(3), M_MMAP_THRESHOLD): a run that reads a
  * kernel frees some, a replay none. Nothing is ever written to the block. Elsewhere it does no harm.
  */

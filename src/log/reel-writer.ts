@@ -165,8 +165,9 @@ export class ReelWriter {
     this.#throwFailure();
   }
 
-  /** work() has something to do, now or when the compressor has done its part. */
+  /** work() has something to do or to throw, now or when the compressor has done its part. */
   get hasWork(): boolean {
+    if (this.#failure !== undefined) return !this.#isFailureThrown;
     return this.#states > 0 || this.#inFlight.length > 0 || this.#file.bytesWritten === 0;
   }
 

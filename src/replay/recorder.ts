@@ -11,6 +11,8 @@ import { STANDING_SECTION, stateSections } from './state-sections.js';
 
 /** Output bytes gathered into one entry. */
 const OUTPUT_BYTES = 1024;
+/** Digests that may wait: limits count what is in the log. */
+const MOST_DIGESTS = 16;
 
 const NOTHING = new Uint8Array(0);
 
@@ -166,6 +168,7 @@ export class Recorder implements GateBackend {
     this.#nextDigest = tick + this.options.digestTicks;
     this.#idleTicks = idleTicks;
     this.#digests.push(this.machine.digest());
+    if (this.#digests.length >= MOST_DIGESTS) this.settle();
   }
 
   /** Nothing more is written, whatever of it is there. */
